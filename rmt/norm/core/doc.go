@@ -1,0 +1,13 @@
+// Package core holds the NORM state machines (RFC 5740): a [Sender] and a
+// [Receiver], each an engine that is handed the time and datagrams and gives back
+// datagrams, deadlines and events. It has no socket, file, clock or goroutine;
+// package norm drives it in real time, and the simulations drive it by the
+// thousand in virtual time.
+//
+// The rooms: sender.go decides what is sent next; sender_object.go is one object
+// on its way out, sender_repair.go what receivers asked of it; sender_nack.go
+// takes their NACKs in, sender_flush.go asks for them and for ACKs,
+// sender_grtt.go measures the group. receiver.go tells senders apart;
+// remote.go is one sender as heard here, object.go one of its objects and block.go
+// one coding block; nack.go and ack.go answer it.
+package core

@@ -1,0 +1,349 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// suppressGroup is the advertised group size from which a unicast NACK with a late
+// place in the back-off is not sent at all. RFC 5740 section 5.3 asks for it in
+// source-specific groups of any size, against implosion; in a group of a few it
+// would cost most NACK cycles and protect nobody.
+const suppressGroup = 1000
+
+// maxOverheard bounds the objects of which others' requests are remembered.
+const maxOverheard = 64
+
+type nackPhase uint8
+
+const (
+	nackIdle nackPhase = iota
+	nackBackoff
+	nackHoldoff
+)
+
+// A nackState is the repair cycle of RFC 5740 section 5.3 for one sender: back off,
+// ask unless others have, hold off.
+type nackState struct {
+	phase nackPhase
+	until time.Time
+	limit position // the sender's position when the back-off began
+	heard map[wire.TransportID]*repairSet
+
+	messages [][]byte // requests waiting to be sent, one slice a message
+	head     int
+	sorted   []uint32
+}
+
+func (n *nackState) next() time.Time {
+	if n.phase == nackIdle {
+		return time.Time{}
+	}
+	return n.until
+}
+
+func (n *nackState) ready() bool { return n.head < len(n.messages) }
+
+func (n *nackState) stop() {
+	n.phase = nackIdle
+	n.messages, n.head = n.messages[:0], 0
+}
+
+// consider begins a cycle if something before limit is missing.
+func (n *nackState) consider(m *remote, limit position) {
+	if n.phase != nackIdle {
+		if n.phase == nackBackoff && limit.compare(n.limit) > 0 {
+			n.limit = limit
+		}
+		return
+	}
+	if _, need := m.earliestNeed(limit); !need {
+		return
+	}
+	wait := randomBackoff(m.r.cfg.Rand, time.Duration(m.backoff)*m.grtt, m.groupSize)
+	clear(n.heard)
+	n.limit = limit
+	if m.r.cfg.Unicast && m.groupSize >= suppressGroup && wait > time.Duration(m.backoff-1)*m.grtt {
+		n.hold(m, m.r.now)
+		return
+	}
+	n.phase, n.until = nackBackoff, m.r.now.Add(wait)
+}
+
+// hold begins the hold-off: the sender's worst-case time to answer.
+func (n *nackState) hold(m *remote, now time.Time) {
+	n.phase, n.until = nackHoldoff, now.Add(time.Duration(m.backoff+2)*m.grtt)
+}
+
+func (n *nackState) advance(m *remote, now time.Time) {
+	if n.phase == nackIdle || now.Before(n.until) {
+		return
+	}
+	if n.phase == nackHoldoff {
+		n.phase = nackIdle
+		return
+	}
+	n.hold(m, now)
+	// The sender may have gone back to repair in the meantime: ask for nothing
+	// it is about to come to (condition 1 of RFC 5740 section 5.3).
+	limit := n.limit
+	if m.at.compare(limit) < 0 {
+		limit = position{object: m.at.object, block: m.at.block}
+	}
+	if _, need := m.earliestNeed(limit); !need {
+		return
+	}
+	if !n.build(m, limit) {
+		m.r.stats.Suppressed++
+	}
+}
+
+// earliestNeed returns the first thing missing before limit.
+func (m *remote) earliestNeed(limit position) (position, bool) {
+	if !m.synced {
+		return position{}, false
+	}
+	for i := 0; ; i++ {
+		id := m.base + wire.TransportID(i)
+		if d := id.Sub(limit.object); d > 0 || d == 0 && i >= len(m.objects) && limit.block == 0 {
+			return position{}, false
+		}
+		if i >= len(m.objects) {
+			return position{object: id}, true
+		}
+		o := m.objects[i]
+		if o != nil && o.settled() {
+			continue
+		}
+		at := position{object: id}
+		switch {
+		case o == nil || !o.known || o.needsInfo():
+			if id != limit.object || limit.block > 0 {
+				return at, true
+			}
+		default:
+			at.block, _ = o.done.nextMissing(0)
+			if uint64(at.block) < o.part.Blocks() && at.compare(limit) < 0 {
+				return at, true
+			}
+		}
+	}
+}
+
+// A nackBuilder writes requests into as many messages as are allowed, and notes
+// whether any of them was not yet made by somebody else.
+type nackBuilder struct {
+	m    *remote
+	rb   wire.RequestBuilder
+	used int
+	full bool
+	news bool
+}
+
+// build writes the NACK for all that is missing before limit. It returns false,
+// with nothing to send, when others have asked for all of it (condition 2 of RFC
+// 5740 section 5.3).
+func (n *nackState) build(m *remote, limit position) bool {
+	n.messages, n.head = n.messages[:0], 0
+	b := nackBuilder{m: m}
+	b.open(n)
+	for i := 0; !b.full; i++ {
+		id := m.base + wire.TransportID(i)
+		d := id.Sub(limit.object)
+		if d > 0 || d == 0 && limit.block == 0 {
+			break
+		}
+		var o *rxObject
+		if i < len(m.objects) {
+			o = m.objects[i]
+		}
+		if o != nil && o.settled() {
+			continue
+		}
+		heard := n.heard[id]
+		if o == nil || !o.known {
+			b.add(n, heard != nil && heard.whole.hasRange(0, ^uint32(0)), wire.NackObject, m.item(id, nil, 0, 0), m.item(id, nil, 0, 0))
+			continue
+		}
+		if o.needsInfo() {
+			b.add(n, heard != nil && heard.info, wire.NackInfo, m.item(id, o, 0, 0), m.item(id, o, 0, 0))
+		}
+		end := uint32(o.part.Blocks() - 1)
+		if o.part.Blocks() == 0 {
+			continue
+		}
+		if d == 0 {
+			end = min(end, limit.block-1)
+		}
+		b.blocks(n, o, heard, end)
+	}
+	b.close(n)
+	if !b.news {
+		n.messages = n.messages[:0]
+	}
+	return b.news
+}
+
+// blocks requests what is missing of an object's blocks up to end: runs of blocks
+// of which nothing is here as such, the others by symbol.
+func (b *nackBuilder) blocks(n *nackState, o *rxObject, heard *repairSet, end uint32) {
+	m, id := b.m, o.key.Object
+	n.sorted = n.sorted[:0]
+	for sbn := range o.blocks {
+		if sbn <= end {
+			n.sorted = append(n.sorted, sbn)
+		}
+	}
+	slices.Sort(n.sorted)
+	partial := n.sorted
+	for at := uint32(0); !b.full; {
+		lo, hi := o.done.nextMissing(at)
+		hi = min(hi, end)
+		if lo > end || lo > hi {
+			return
+		}
+		for len(partial) > 0 && partial[0] < lo {
+			partial = partial[1:]
+		}
+		if len(partial) > 0 && partial[0] == lo {
+			b.symbols(n, o, heard, o.blocks[lo])
+			hi = lo
+		} else {
+			if len(partial) > 0 {
+				hi = min(hi, partial[0]-1)
+			}
+			covered := heard != nil && heard.whole.hasRange(lo, hi)
+			b.add(n, covered, wire.NackBlock, m.item(id, o, lo, 0), m.item(id, o, hi, 0))
+		}
+		if hi == end {
+			return
+		}
+		at = hi + 1
+	}
+}
+
+func (b *nackBuilder) symbols(n *nackState, o *rxObject, heard *repairSet, blk *rxBlock) {
+	want := blk.wanted(int(o.oti.Parity))
+	covered := false
+	if heard != nil {
+		covered = heard.whole.has(blk.sbn)
+		if i := heard.search(blk.sbn); i < len(heard.partial) && heard.partial[i].sbn == blk.sbn {
+			covered = covered || heard.partial[i].symbols.contains(&want)
+		}
+	}
+	id := o.key.Object
+	for lo := want.next(0); lo >= 0 && !b.full; {
+		hi := lo
+		for hi+1 < maxSymbols && want.has(hi+1) {
+			hi++
+		}
+		b.add(n, covered, wire.NackSegment, b.m.item(id, o, blk.sbn, lo), b.m.item(id, o, blk.sbn, hi))
+		lo = want.next(hi + 1)
+	}
+}
+
+func (b *nackBuilder) open(n *nackState) {
+	var buf []byte
+	if i := b.used; i < cap(n.messages) {
+		buf = n.messages[:i+1][i][:0]
+	}
+	b.rb.Reset(buf, b.m.segmentSize(), b.m.r.codec)
+}
+
+func (b *nackBuilder) close(n *nackState) {
+	if b.rb.Len() > 0 {
+		n.messages = append(n.messages, b.rb.Bytes())
+		b.used++
+	}
+}
+
+func (b *nackBuilder) add(n *nackState, covered bool, flags wire.NackFlags, first, last wire.Item) {
+	b.news = b.news || !covered
+	if b.rb.Add(flags, first, last) {
+		return
+	}
+	b.close(n)
+	if b.used >= b.m.r.cfg.MaxNackMessages {
+		b.full = true
+		b.rb.Reset(nil, 0, b.m.r.codec)
+		return
+	}
+	b.open(n)
+	b.full = !b.rb.Add(flags, first, last)
+}
+
+// segmentSize bounds a NACK's content: the sender's, as far as one knows it.
+func (m *remote) segmentSize() int {
+	for _, o := range m.objects {
+		if o != nil && o.known {
+			return max(int(o.oti.SymbolSize), 64)
+		}
+	}
+	return 512
+}
+
+// item names a symbol in the layout the sender uses.
+func (m *remote) item(id wire.TransportID, o *rxObject, sbn uint32, esi int) wire.Item {
+	it := wire.Item{FEC: m.fec, Object: id, ID: fec.PayloadID{SBN: sbn, ESI: uint16(esi)}}
+	if o != nil {
+		it.FEC = o.oti.EncodingID
+		it.ID.SourceBlockLen = uint16(o.part.BlockLen(sbn))
+	}
+	return it
+}
+
+func (n *nackState) transmit(m *remote, now time.Time, p *datagram.Packet) bool {
+	if !n.ready() {
+		return false
+	}
+	msg := wire.Nack{Feedback: m.feedback(now), Requests: m.r.codec.Requests(n.messages[n.head])}
+	p.Data, _ = m.r.codec.AppendNack(p.Data[:0], &msg)
+	n.head++
+	m.r.stats.Nacks++
+	m.cc.spoke(m, now)
+	return true
+}
+
+// listen notes what others ask for while backing off.
+func (n *nackState) listen(m *remote, q wire.Requests) {
+	if n.phase != nackBackoff {
+		return
+	}
+	for r := range q.All() {
+		id := r.First.Object
+		set := n.heard[id]
+		if set == nil {
+			if len(n.heard) >= maxOverheard {
+				continue
+			}
+			if n.heard == nil {
+				n.heard = make(map[wire.TransportID]*repairSet)
+			}
+			set = new(repairSet)
+			n.heard[id] = set
+		}
+		if r.Flags&wire.NackInfo != 0 {
+			set.info = true
+		}
+		switch {
+		case r.Flags&wire.NackObject != 0:
+			set.info = true
+			set.whole.add(0, ^uint32(0), maxRepairRanges)
+		case r.Flags&wire.NackBlock != 0:
+			if r.First.ID.SBN <= r.Last.ID.SBN {
+				set.whole.add(r.First.ID.SBN, r.Last.ID.SBN, maxRepairRanges)
+			}
+		case r.Flags&wire.NackSegment != 0 && r.Form != wire.Erasures && r.First.ID.SBN == r.Last.ID.SBN:
+			lo, hi := int(r.First.ID.ESI), min(int(r.Last.ID.ESI), maxSymbols-1)
+			if lo <= hi {
+				need := blockNeed{sbn: r.First.ID.SBN}
+				need.symbols.addRange(lo, hi)
+				set.addNeed(&need)
+			}
+		}
+	}
+}

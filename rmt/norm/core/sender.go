@@ -1,0 +1,424 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gomulticast/multicast/internal/engine"
+	"github.com/gomulticast/multicast/internal/pace"
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// Errors of the sender.
+var (
+	// ErrFull is returned by Enqueue when every object in the cache is still
+	// under way; wait for one to be done.
+	ErrFull = errors.New("as many objects under way as the cache holds")
+	// ErrSource is wrapped when reading an object's source failed.
+	ErrSource = errors.New("reading the source failed")
+	// ErrCanceled ends an object that its sender called off.
+	ErrCanceled = errors.New("canceled by the sender")
+	// ErrNotAcked ends an object some of whose receivers did not acknowledge.
+	ErrNotAcked = errors.New("not acknowledged")
+)
+
+// A Sender is the sending half of NORM. It is not for concurrent use.
+type Sender struct {
+	cfg    SenderConfig
+	codec  wire.Codec
+	format fec.PayloadIDFormat
+	header int // bytes of IP and UDP counted against the rate
+	bucket pace.Bucket
+	now    time.Time // of the current call
+	seq    uint16
+
+	objects []*txObject // in order of transport ID
+	nextID  wire.TransportID
+	fresh   int // index of the first object whose first pass is not over
+	repairs repairCycle
+	grtt    grttEstimator
+	nodes   nodeTable
+	flush   flushState
+	squelch squelchState
+	adv     advState
+	eot     eotState
+	cache   blockCache
+	nackBuf []byte
+
+	events queue[SenderEvent]
+	stats  SenderStats
+}
+
+// SenderStats counts what a sender has done. Bytes are of UDP payload.
+type SenderStats struct {
+	Packets, Bytes  uint64 // all that was sent
+	DataPackets     uint64 // NORM_DATA of the first pass, parity excluded
+	AutoParity      uint64 // parity of the first pass
+	Repairs         uint64 // NORM_DATA and NORM_INFO sent again or as repair parity
+	ExplicitRepairs uint64 // those among them that were not fresh parity
+	Nacks, Acks     uint64 // received for this sender
+	LateNacks       uint64 // ignored in the hold-off time
+	Squelches       uint64 // sent
+	Malformed       uint64 // received and not understood
+	Foreign         uint64 // received and meant for another node
+	GRTT            time.Duration
+	Nodes           int // receivers heard of
+}
+
+// A SenderEventType says what happened to an object.
+type SenderEventType uint8
+
+const (
+	// ObjectSent: everything was sent once.
+	ObjectSent SenderEventType = iota + 1
+	// ObjectAcked: Node has confirmed it.
+	ObjectAcked
+	// ObjectDone: it is over. Err is nil if its receivers had their chance
+	// or, where acknowledgements were asked for, all came.
+	ObjectDone
+	// ShutdownDone: EOT was sent as often as it should.
+	ShutdownDone
+)
+
+// A SenderEvent is something a sender's owner may want to know.
+type SenderEvent struct {
+	Type   SenderEventType
+	Object wire.TransportID
+	Node   wire.NodeID
+	Err    error
+}
+
+var _ engine.Engine = (*Sender)(nil)
+
+// NewSender returns a sender that starts probing at once and sends when objects
+// are enqueued.
+func NewSender(cfg SenderConfig) (*Sender, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	s := &Sender{cfg: cfg, codec: wire.Codec{FTI: cfg.FTI}, header: 28}
+	if g := cfg.Group.Addr(); g.Is6() && !g.Is4In6() {
+		s.header = 48
+	}
+	oti := s.oti(0)
+	f, err := oti.PayloadIDFormat()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	s.format = f
+	s.bucket.SetRate(cfg.Rate, 0)
+	s.grtt.init(&cfg)
+	s.nodes.limit = cfg.MaxNodes
+	s.nextID = wire.TransportID(cfg.Rand.Uint32())
+	s.cache.init(&s.cfg)
+	return s, nil
+}
+
+func (s *Sender) oti(size int64) fec.OTI {
+	return fec.OTI{
+		EncodingID: s.cfg.Encoding, TransferLength: uint64(size), M: 8,
+		SymbolSize: uint16(s.cfg.SegmentSize), MaxBlockLen: uint16(s.cfg.BlockSize), Parity: uint16(s.cfg.Parity),
+	}
+}
+
+// SetRate changes the sending rate, as SenderConfig.Rate.
+func (s *Sender) SetRate(bitsPerSecond int64) { s.bucket.SetRate(bitsPerSecond, 0) }
+
+// An ObjectSpec describes an object to send.
+type ObjectSpec struct {
+	Source io.ReaderAt // read when needed, never past Size; may not block for long
+	Size   int64       // in bytes, at most 2^48-1
+	Info   []byte      // NORM_INFO content, at most one segment; nil for none
+	File   bool        // a hint to store it on disk
+
+	// AckNodes are receivers that must acknowledge it; AckCount is how many
+	// receivers, known or not, must do so.
+	AckNodes []wire.NodeID
+	AckCount int
+}
+
+// Enqueue adds an object behind the others and returns its transport ID. It
+// returns ErrFull when it has to wait.
+func (s *Sender) Enqueue(now time.Time, spec ObjectSpec) (wire.TransportID, error) {
+	if len(spec.Info) > s.cfg.SegmentSize {
+		return 0, fmt.Errorf("info of %d bytes does not fit a segment of %d", len(spec.Info), s.cfg.SegmentSize)
+	}
+	oti := s.oti(spec.Size)
+	part, err := oti.Partition()
+	if err != nil {
+		return 0, err
+	}
+	if len(s.objects) >= s.cfg.CacheObjects {
+		if !s.objects[0].over {
+			return 0, ErrFull
+		}
+		s.drop(0)
+	}
+	o := &txObject{
+		id: s.nextID, spec: spec, oti: oti, part: part,
+		hasInfo: spec.Info != nil || spec.Size == 0, // an empty object needs a message of its own
+		acked:   make(map[wire.NodeID]bool),
+	}
+	o.parityUsed.limit = maxRepairBlocks
+	if o.hasInfo {
+		o.flags |= wire.FlagInfo
+	}
+	if spec.File {
+		o.flags |= wire.FlagFile
+	}
+	s.objects = append(s.objects, o)
+	s.nextID++
+	s.flush.stop()
+	s.grtt.wake(now)
+	return o.id, nil
+}
+
+// Cancel calls an object off. Receivers that ask for it are told so.
+func (s *Sender) Cancel(now time.Time, id wire.TransportID) {
+	if i, o := s.find(id); o != nil && !o.over {
+		s.finish(o, ErrCanceled)
+		s.drop(i)
+	}
+}
+
+// Shutdown begins to send EOT, as often as a FLUSH (RFC 5740 section 4.2.3.2),
+// and gives up what is not done.
+func (s *Sender) Shutdown(now time.Time) {
+	for _, o := range s.objects {
+		s.finish(o, ErrCanceled)
+	}
+	s.objects, s.fresh = nil, 0
+	s.repairs = repairCycle{}
+	s.flush.stop()
+	s.eot.begin(now)
+}
+
+// Progress returns how many source bytes of an object were sent in the first
+// pass, and whether the object is still known.
+func (s *Sender) Progress(id wire.TransportID) (sent int64, ok bool) {
+	_, o := s.find(id)
+	if o == nil {
+		return 0, false
+	}
+	return o.progress(), true
+}
+
+// Stats returns the counters.
+func (s *Sender) Stats() SenderStats {
+	st := s.stats
+	st.GRTT, st.Nodes = s.grtt.advertised(), len(s.nodes.byID)
+	return st
+}
+
+// Event returns the next event, oldest first.
+func (s *Sender) Event() (SenderEvent, bool) {
+	return s.events.pop()
+}
+
+func (s *Sender) emit(e SenderEvent) { s.events.push(e) }
+
+func (s *Sender) find(id wire.TransportID) (int, *txObject) {
+	if len(s.objects) == 0 {
+		return 0, nil
+	}
+	if i := id.Sub(s.objects[0].id); i >= 0 && i < len(s.objects) {
+		// Transport IDs are consecutive, but for objects dropped in between.
+		for i = min(i, len(s.objects)-1); i >= 0; i-- {
+			if d := s.objects[i].id.Sub(id); d == 0 {
+				return i, s.objects[i]
+			} else if d < 0 {
+				break
+			}
+		}
+	}
+	for i, o := range s.objects {
+		if o.id == id {
+			return i, o
+		}
+	}
+	return 0, nil
+}
+
+func (s *Sender) drop(i int) {
+	s.cache.forget(s.objects[i].id)
+	if s.repairs.object == s.objects[i] {
+		s.repairs.object = nil
+	}
+	s.objects = append(s.objects[:i], s.objects[i+1:]...)
+	if s.fresh > i {
+		s.fresh--
+	}
+}
+
+// finish ends an object, once.
+func (s *Sender) finish(o *txObject, err error) {
+	if o.over {
+		return
+	}
+	o.over = true
+	s.emit(SenderEvent{Type: ObjectDone, Object: o.id, Err: err})
+}
+
+// fail ends an object whose source cannot be read and forgets it.
+func (s *Sender) fail(o *txObject, err error) {
+	s.finish(o, fmt.Errorf("%w: %w", ErrSource, err))
+	if i, found := s.find(o.id); found == o {
+		s.drop(i)
+	}
+}
+
+// Handle takes a receiver's NACK or ACK; see [engine.Engine].
+func (s *Sender) Handle(now time.Time, p *datagram.Packet) {
+	s.now = now
+	h, err := wire.ParseHeader(p.Data)
+	if err != nil {
+		s.stats.Malformed++
+		return
+	}
+	if h.Source == s.cfg.NodeID {
+		return // an echo of our own
+	}
+	switch h.Type {
+	case wire.TypeNack:
+		s.handleNack(now, p)
+	case wire.TypeAck:
+		s.handleAck(now, p)
+	}
+}
+
+// Advance runs the timers; see [engine.Engine].
+func (s *Sender) Advance(now time.Time) {
+	s.now = now
+	s.grtt.advance(now)
+	s.repairs.advance(s, now)
+	s.flush.advance(s, now)
+	s.retire(now)
+}
+
+// Next returns the next deadline; see [engine.Engine].
+func (s *Sender) Next() time.Time {
+	next := s.grtt.nextProbe
+	if s.sendable() {
+		t := s.bucket.Next()
+		if t.IsZero() {
+			t = s.now
+		}
+		next = engine.Earliest(next, t)
+	}
+	next = engine.Earliest(next, s.repairs.next())
+	next = engine.Earliest(next, s.flush.next())
+	next = engine.Earliest(next, s.adv.next())
+	next = engine.Earliest(next, s.squelch.next())
+	next = engine.Earliest(next, s.eot.next())
+	return engine.Earliest(next, s.nextRetire())
+}
+
+// sendable reports whether there is data to send, the rate permitting.
+func (s *Sender) sendable() bool {
+	return s.repairs.pending(s) || s.fresh < len(s.objects)
+}
+
+// Transmit sends what is most urgent: what keeps the group's timing and repair
+// state together first, then repairs from the earliest on, then new data (RFC 5740
+// section 5.4), then FLUSH. See [engine.Engine].
+func (s *Sender) Transmit(now time.Time, p *datagram.Packet) bool {
+	s.now = now
+	if !s.bucket.Ready(now) {
+		return false
+	}
+	ok := s.grtt.transmit(s, now, p) ||
+		s.adv.transmit(s, now, p) ||
+		s.squelch.transmit(s, now, p) ||
+		s.eot.transmit(s, now, p) ||
+		s.flush.transmitWatermark(s, now, p) ||
+		s.transmitRepair(now, p) ||
+		s.transmitFresh(now, p) ||
+		s.flush.transmit(s, now, p)
+	if !ok {
+		return false
+	}
+	p.Dst = s.cfg.Group
+	s.bucket.Take(now, len(p.Data)+s.header)
+	s.stats.Packets++
+	s.stats.Bytes += uint64(len(p.Data))
+	return true
+}
+
+// common returns the fields that every sender message begins with.
+func (s *Sender) common() wire.Sender {
+	s.seq++
+	return wire.Sender{
+		Sequence: s.seq, Source: s.cfg.NodeID, InstanceID: s.cfg.InstanceID,
+		GRTT:    wire.QuantizeGRTT(s.grtt.floor(s)),
+		Backoff: uint8(s.cfg.Backoff), GroupSize: wire.QuantizeGroupSize(s.cfg.GroupSize),
+	}
+}
+
+// flushInterval is the time between two FLUSH or EOT messages: 2*GRTT (RFC 5740
+// section 5.1), but no less than a receiver may be kept from listening.
+func (s *Sender) flushInterval() time.Duration {
+	return max(2*s.grtt.advertised(), s.cfg.FlushInterval)
+}
+
+// quietTime is how long the group must ask for nothing before an object counts as
+// done without acknowledgements.
+func (s *Sender) quietTime() time.Duration {
+	return time.Duration(s.cfg.RobustFactor) * s.flushInterval()
+}
+
+// retire ends the objects whose receivers had their chance.
+func (s *Sender) retire(now time.Time) {
+	for _, o := range s.objects[:s.fresh] {
+		if !o.over && !o.wantsAcks() && !o.busy() && now.Sub(o.active) >= s.quietTime() {
+			s.finish(o, nil)
+		}
+	}
+}
+
+func (s *Sender) nextRetire() (next time.Time) {
+	for _, o := range s.objects[:s.fresh] {
+		if !o.over && !o.wantsAcks() && !o.busy() {
+			next = engine.Earliest(next, o.active.Add(s.quietTime()))
+		}
+	}
+	return next
+}
+
+// A txEOT is the goodbye: EOT, RobustFactor times.
+type eotState struct {
+	active bool
+	sent   int
+	due    time.Time
+}
+
+func (e *eotState) begin(now time.Time) {
+	if !e.active {
+		*e = eotState{active: true, due: now}
+	}
+}
+
+func (e *eotState) next() time.Time {
+	if !e.active {
+		return time.Time{}
+	}
+	return e.due
+}
+
+func (e *eotState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool {
+	if !e.active || now.Before(e.due) {
+		return false
+	}
+	m := wire.EOT{Sender: s.common()}
+	p.Data, _ = s.codec.AppendEOT(p.Data[:0], &m)
+	e.sent++
+	e.due = now.Add(s.flushInterval())
+	if e.sent >= s.cfg.RobustFactor {
+		e.active = false
+		s.emit(SenderEvent{Type: ShutdownDone})
+	}
+	return true
+}

@@ -1,0 +1,195 @@
+package core
+
+import (
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// How often the group is probed: quickly at first, then at a steady pace while
+// there is data, seldom without (RFC 5740 sections 5.5.1 and 5.5.2.1).
+const (
+	firstProbeInterval = 50 * time.Millisecond
+	busyProbeInterval  = time.Second
+	idleProbeInterval  = 30 * time.Second
+	maxCCNodes         = 32
+)
+
+// A grttEstimator keeps the group round-trip time by the rules of RFC 5401 section
+// 3.7.1: up at once, down by a tenth for each probing interval. The very first
+// interval with answers replaces the initial guess.
+type grttEstimator struct {
+	cfg       *SenderConfig
+	current   time.Duration
+	peak      time.Duration
+	measured  bool
+	epoch     time.Time // origin of timestamps
+	nextProbe time.Time
+	interval  time.Duration
+	sequence  uint16
+	low       time.Duration // the time a segment takes at the set rate
+}
+
+func (g *grttEstimator) init(cfg *SenderConfig) {
+	*g = grttEstimator{cfg: cfg, current: cfg.GRTT, interval: firstProbeInterval, nextProbe: time.Unix(0, 1)}
+}
+
+// advertised returns the estimate as receivers read it from a message.
+func (g *grttEstimator) advertised() time.Duration {
+	return wire.GRTT(wire.QuantizeGRTT(max(g.current, g.low)))
+}
+
+// floor refreshes the lower bound that the rate sets (RFC 5740 section 4.2.1) and
+// returns the estimate to be sent.
+func (g *grttEstimator) floor(s *Sender) time.Duration {
+	if r := s.bucket.Rate(); r > 0 {
+		g.low = time.Duration(float64(s.cfg.SegmentSize) * 8 / float64(r) * float64(time.Second))
+	} else {
+		g.low = 0
+	}
+	return max(g.current, g.low)
+}
+
+// sample takes in one receiver's round-trip time.
+func (g *grttEstimator) sample(rtt time.Duration) {
+	rtt = min(max(rtt, g.cfg.MinGRTT), g.cfg.MaxGRTT)
+	g.peak = max(g.peak, rtt)
+	if rtt > g.current {
+		g.current = rtt
+	}
+}
+
+func (g *grttEstimator) advance(now time.Time) {
+	if now.Before(g.nextProbe) || g.peak == 0 {
+		return
+	}
+	switch {
+	case !g.measured:
+		g.current, g.measured = g.peak, true
+	case g.peak < g.current:
+		g.current = max(g.current*9/10, g.peak)
+	}
+	g.peak = 0
+}
+
+// timestamp writes now for a probe. The distance from the first call is what
+// counts, so a clock set meanwhile does no harm.
+func (g *grttEstimator) timestamp(now time.Time) wire.Timestamp {
+	if g.epoch.IsZero() {
+		g.epoch = now
+	}
+	t := g.epoch.Round(0).Add(now.Sub(g.epoch))
+	return wire.Timestamp{Sec: uint32(t.Unix()), Usec: uint32(t.Nanosecond() / 1000)}
+}
+
+// since returns the time from t, as a receiver adjusted it, to now.
+func (g *grttEstimator) since(now time.Time, t wire.Timestamp) time.Duration {
+	n := g.timestamp(now)
+	return time.Duration(int32(n.Sec-t.Sec))*time.Second + time.Duration(int32(n.Usec)-int32(t.Usec))*time.Microsecond
+}
+
+// transmit sends CMD(CC) when a probe is due. It carries the rate although nothing
+// is controlled by it: without, receivers would not answer (RFC 5740 section
+// 5.5.1).
+func (g *grttEstimator) transmit(s *Sender, now time.Time, p *datagram.Packet) bool {
+	if now.Before(g.nextProbe) {
+		return false
+	}
+	limit := idleProbeInterval
+	if s.sendable() || s.flush.running || s.flush.object != nil {
+		limit = busyProbeInterval
+	}
+	g.nextProbe = now.Add(min(g.interval, limit))
+	g.interval = min(2*g.interval, limit)
+	g.sequence++
+	rate := float64(s.bucket.Rate()) / 8
+	if rate <= 0 {
+		rate = 1e9 / 8
+	}
+	m := wire.CC{
+		Sender: s.common(), CCSequence: g.sequence, SendTime: g.timestamp(now),
+		HasRate: true, Rate: wire.QuantizeRate(rate),
+	}
+	p.Data, _ = s.codec.AppendCC(p.Data[:0], &m)
+	p.Data = s.nodes.appendCC(p.Data)
+	return true
+}
+
+// wake brings the next probe forward when data begins after a pause.
+func (g *grttEstimator) wake(now time.Time) {
+	if soon := now.Add(busyProbeInterval); g.nextProbe.After(soon) {
+		g.nextProbe, g.interval = now, firstProbeInterval
+	}
+}
+
+// heard notes a receiver and its round-trip time.
+func (s *Sender) heard(now time.Time, f *wire.Feedback) {
+	n := s.nodes.get(f.Source, now)
+	s.flush.alive = now
+	if f.GRTTResponse == (wire.Timestamp{}) {
+		return
+	}
+	rtt := s.grtt.since(now, f.GRTTResponse)
+	if rtt < 0 || rtt > time.Minute {
+		return
+	}
+	n.rtt = rtt
+	s.grtt.sample(rtt)
+}
+
+// A nodeTable is the receivers heard of, the oldest giving way.
+type nodeTable struct {
+	limit int
+	byID  map[wire.NodeID]*node
+	order []*node // in order of first hearing; the CC list is cut from it
+}
+
+type node struct {
+	id    wire.NodeID
+	heard time.Time
+	rtt   time.Duration
+}
+
+func (t *nodeTable) get(id wire.NodeID, now time.Time) *node {
+	if n := t.byID[id]; n != nil {
+		n.heard = now
+		return n
+	}
+	if t.byID == nil {
+		t.byID = make(map[wire.NodeID]*node)
+	}
+	if len(t.order) >= t.limit {
+		oldest := 0
+		for i, n := range t.order {
+			if n.heard.Before(t.order[oldest].heard) {
+				oldest = i
+			}
+		}
+		delete(t.byID, t.order[oldest].id)
+		t.order = append(t.order[:oldest], t.order[oldest+1:]...)
+	}
+	n := &node{id: id, heard: now}
+	t.byID[id] = n
+	t.order = append(t.order, n)
+	return n
+}
+
+// appendCC writes the receivers' round-trip times as the list of a CMD(CC). In a
+// small group all are marked PLR: each then answers at once and the estimate
+// follows every probe (RFC 5740 section 5.5.2.1).
+func (t *nodeTable) appendCC(dst []byte) []byte {
+	const small = 8
+	for _, n := range t.order[:min(len(t.order), maxCCNodes)] {
+		c := wire.CCNode{Node: n.id}
+		if len(t.order) <= small {
+			c.Flags |= wire.CCFlagPLR
+		}
+		if n.rtt > 0 {
+			c.Flags |= wire.CCFlagRTT
+			c.RTT = wire.QuantizeGRTT(n.rtt)
+		}
+		dst = wire.CCNodeList(dst).Append(c)
+	}
+	return dst
+}

@@ -1,0 +1,191 @@
+package core
+
+import (
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// handleNack takes in one NACK (RFC 5740 section 5.4.1).
+func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
+	var m wire.Nack
+	if err := s.codec.ParseNack(p.Data, &m); err != nil {
+		s.stats.Malformed++
+		return
+	}
+	if !s.addressed(&m.Feedback) {
+		return
+	}
+	s.stats.Nacks++
+	s.heard(now, &m.Feedback)
+	var in intake
+	in.begin(s, now)
+	for r := range m.Requests.All() {
+		in.request(r)
+	}
+	in.endBlock()
+	if in.accepted {
+		s.flush.restart()
+		if dst := p.Dst.Addr(); dst.IsValid() && !dst.IsMulticast() {
+			s.adv.ask(now) // the group did not hear this one
+		}
+		if !in.hold {
+			s.repairs.collect(s, now)
+		}
+	} else if in.late {
+		s.stats.LateNacks++
+	}
+}
+
+// addressed reports whether feedback is for this sender and this run of it.
+func (s *Sender) addressed(f *wire.Feedback) bool {
+	if f.Server != s.cfg.NodeID || f.InstanceID != s.cfg.InstanceID {
+		s.stats.Foreign++
+		return false
+	}
+	return true
+}
+
+// An intake sorts the requests of one NACK into the repair sets of the objects.
+type intake struct {
+	s         *Sender
+	now       time.Time
+	hold      bool
+	at        position
+	accepted  bool
+	late      bool
+	object    *txObject // of the block being counted
+	block     blockNeed
+	squelched int
+}
+
+func (in *intake) begin(s *Sender, now time.Time) {
+	*in = intake{s: s, now: now, hold: now.Before(s.repairs.holdUntil) && !s.repairs.collecting(), at: s.position()}
+}
+
+// set returns where requests for o from block sbn on belong: to what is being
+// collected or, in the hold-off time, straight to what is being sent if the sender
+// has not come to it yet; nil means it is too late.
+func (in *intake) set(o *txObject, sbn uint32) *repairSet {
+	if !in.hold {
+		return &o.want
+	}
+	if (position{object: o.id, block: sbn}).compare(in.at) > 0 {
+		return &o.repair
+	}
+	in.late = true
+	return nil
+}
+
+func (in *intake) request(r wire.Request) {
+	if r.First.FEC != in.s.cfg.Encoding && r.Flags&(wire.NackBlock|wire.NackSegment) != 0 {
+		return
+	}
+	if r.Flags&wire.NackObject != 0 {
+		in.endBlock()
+		in.objects(r.First.Object, r.Last.Object)
+		return
+	}
+	_, o := in.s.find(r.First.Object)
+	if o == nil || r.First.Object != r.Last.Object {
+		in.unknown(r.First.Object)
+		return
+	}
+	if r.Flags&wire.NackInfo != 0 && o.infoSent {
+		if set := in.set(o, 0); set != nil {
+			set.info = true
+			in.took(o)
+		}
+	}
+	switch {
+	case r.Flags&wire.NackBlock != 0, r.Flags&wire.NackSegment != 0 && r.First.ID.SBN != r.Last.ID.SBN:
+		in.endBlock()
+		in.blocks(o, r.First.ID.SBN, r.Last.ID.SBN)
+	case r.Form == wire.Erasures:
+		// The symbol ID is a count (RFC 5740 section 4.3.1).
+		k := o.part.BlockLen(r.First.ID.SBN)
+		in.symbols(o, r.First.ID.SBN, k, k+int(r.First.ID.ESI)-1)
+	case r.Flags&wire.NackSegment != 0:
+		in.symbols(o, r.First.ID.SBN, int(r.First.ID.ESI), int(r.Last.ID.ESI))
+	}
+}
+
+func (in *intake) took(o *txObject) {
+	in.accepted = true
+	o.active = in.now
+}
+
+// objects takes a request for whole objects. A range names at most what the cache
+// can hold.
+func (in *intake) objects(first, last wire.TransportID) {
+	n := min(last.Sub(first), 2*in.s.cfg.CacheObjects)
+	for i := 0; i <= n; i++ {
+		id := first + wire.TransportID(i)
+		_, o := in.s.find(id)
+		if o == nil {
+			in.unknown(id)
+			continue
+		}
+		if set := in.set(o, 0); set != nil && o.hasInfo && o.infoSent {
+			set.info = true
+			in.took(o)
+		}
+		in.blocks(o, 0, ^uint32(0))
+	}
+}
+
+// unknown answers for an object that is no longer, or not yet, there.
+func (in *intake) unknown(id wire.TransportID) {
+	if in.squelched == 0 && id.Sub(in.s.nextID) < 0 {
+		in.squelched++
+		in.s.squelch.ask(in.now, id)
+	}
+}
+
+// blocks takes a request for whole blocks, as far as they were sent.
+func (in *intake) blocks(o *txObject, lo, hi uint32) {
+	sent := o.sbn // the block the first pass is in, or the one after the last
+	if sent == 0 {
+		return
+	}
+	hi = min(hi, sent-1)
+	if lo > hi {
+		return
+	}
+	if in.hold && in.at.object == o.id && lo <= in.at.block && in.at.block < hi {
+		lo = in.at.block + 1 // the rest of it is still ahead
+	}
+	if set := in.set(o, lo); set != nil && set.whole.add(lo, hi, maxRepairRanges) {
+		in.took(o)
+	}
+}
+
+// symbols takes a request for symbols lo to hi of one block. Requests for one
+// block stand together in a NACK, and count together.
+func (in *intake) symbols(o *txObject, sbn uint32, lo, hi int) {
+	k := o.part.BlockLen(sbn)
+	hi = min(hi, k+int(o.oti.Parity)-1)
+	if lo > hi || k == 0 || (position{o.id, sbn, 0}).compare(o.position()) >= 0 {
+		return
+	}
+	if in.object != o || in.block.sbn != sbn {
+		in.endBlock()
+		in.object, in.block = o, blockNeed{sbn: sbn}
+	}
+	in.block.symbols.addRange(lo, hi)
+}
+
+// endBlock files the block being counted.
+func (in *intake) endBlock() {
+	o := in.object
+	if o == nil {
+		return
+	}
+	in.object = nil
+	in.block.count = in.block.symbols.len()
+	if set := in.set(o, in.block.sbn); set != nil {
+		set.addNeed(&in.block)
+		in.took(o)
+	}
+}

@@ -1,0 +1,232 @@
+package core
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// A txObject is one object on its way out.
+type txObject struct {
+	id      wire.TransportID
+	spec    ObjectSpec
+	oti     fec.OTI
+	part    fec.Partition
+	flags   wire.Flags
+	hasInfo bool
+
+	// The first pass: INFO, then symbol esi of block sbn next.
+	infoSent bool
+	sbn      uint32
+	esi      int
+	sent     bool // the first pass is over
+
+	want       repairSet // asked for in this aggregation period
+	repair     repairSet // to be sent
+	parityUsed blockMemo // parity symbols sent of each block, when not AutoParity
+	active     time.Time // last sent from or asked for
+	acked      map[wire.NodeID]bool
+	over       bool // ObjectDone was emitted
+}
+
+func (o *txObject) wantsAcks() bool { return o.spec.AckCount > 0 || len(o.spec.AckNodes) > 0 }
+
+// busy reports whether repairs are due or about to be.
+func (o *txObject) busy() bool { return !o.want.empty() || !o.repair.empty() }
+
+func (o *txObject) progress() int64 {
+	if o.sent {
+		return o.spec.Size
+	}
+	return min(o.part.Offset(o.sbn)+int64(min(o.esi, o.part.BlockLen(o.sbn)))*int64(o.part.SymbolSize()), o.spec.Size)
+}
+
+// position is how far the first pass has come; everything before it was sent.
+func (o *txObject) position() position {
+	return position{o.id, o.sbn, uint16(o.esi)}
+}
+
+// last names the object's last source symbol: the point a FLUSH speaks of.
+func (o *txObject) last() fec.PayloadID {
+	if o.part.Blocks() == 0 {
+		return fec.PayloadID{}
+	}
+	sbn := uint32(o.part.Blocks() - 1)
+	return o.payloadID(sbn, o.part.BlockLen(sbn)-1)
+}
+
+func (o *txObject) payloadID(sbn uint32, esi int) fec.PayloadID {
+	return fec.PayloadID{SBN: sbn, ESI: uint16(esi), SourceBlockLen: uint16(o.part.BlockLen(sbn))}
+}
+
+// transmitFresh sends the next message of the first pass.
+func (s *Sender) transmitFresh(now time.Time, p *datagram.Packet) bool {
+	for s.fresh < len(s.objects) {
+		o := s.objects[s.fresh]
+		if o.hasInfo && !o.infoSent {
+			o.infoSent = true
+			s.appendInfo(now, o, 0, p)
+			s.endPass(o)
+			return true
+		}
+		if s.endPass(o) {
+			continue
+		}
+		k := o.part.BlockLen(o.sbn)
+		sbn, esi := o.sbn, o.esi
+		if o.esi++; o.esi >= k+s.cfg.AutoParity {
+			o.sbn, o.esi = o.sbn+1, 0
+		}
+		if !s.appendData(now, o, sbn, esi, 0, p) {
+			continue // the object failed and is gone
+		}
+		if esi < k {
+			s.stats.DataPackets++
+		} else {
+			s.stats.AutoParity++
+		}
+		s.endPass(o)
+		return true
+	}
+	return false
+}
+
+// endPass notes the end of the first pass.
+func (s *Sender) endPass(o *txObject) bool {
+	if uint64(o.sbn) < o.part.Blocks() || (o.hasInfo && !o.infoSent) {
+		return false
+	}
+	if !o.sent {
+		o.sent = true
+		s.fresh++
+		s.emit(SenderEvent{Type: ObjectSent, Object: o.id})
+	}
+	return true
+}
+
+func (s *Sender) appendInfo(now time.Time, o *txObject, flags wire.Flags, p *datagram.Packet) {
+	m := wire.Info{
+		Sender: s.common(), Flags: o.flags | flags, FEC: s.cfg.Encoding, Object: o.id,
+		HasFTI: true, FTI: o.oti, Payload: o.spec.Info,
+	}
+	p.Data, _ = s.codec.AppendInfo(p.Data[:0], &m)
+	o.active = now
+}
+
+// appendData writes the NORM_DATA message of one symbol. It returns false when the
+// source could not be read; the object has then failed.
+func (s *Sender) appendData(now time.Time, o *txObject, sbn uint32, esi int, flags wire.Flags, p *datagram.Packet) bool {
+	b, err := s.cache.block(o, sbn)
+	if err != nil {
+		s.fail(o, err)
+		return false
+	}
+	m := wire.Data{
+		Sender: s.common(), Flags: o.flags | flags, FEC: s.cfg.Encoding, Object: o.id,
+		ID: o.payloadID(sbn, esi), HasFTI: true, FTI: o.oti,
+	}
+	p.Data, _ = s.codec.AppendDataHeader(p.Data[:0], &m)
+	if k := len(b.symbols); esi < k {
+		p.Data = append(p.Data, b.symbols[esi]...)
+	} else {
+		p.Data = b.appendParity(p.Data, esi-k)
+	}
+	o.active = now
+	return true
+}
+
+// A blockCache keeps the blocks read last, so that a block is read once for its
+// first pass and once for each repair of it, not once for each symbol.
+type blockCache struct {
+	cfg   *SenderConfig
+	slots [8]cachedBlock
+	turn  int
+	codes map[int]fec.Code // by source block length; at most two lengths an object
+}
+
+type cachedBlock struct {
+	used    bool
+	object  wire.TransportID
+	sbn     uint32
+	data    []byte
+	symbols [][]byte
+	code    fec.Code
+	size    int // of a symbol
+}
+
+func (c *blockCache) init(cfg *SenderConfig) {
+	c.cfg = cfg
+	c.codes = make(map[int]fec.Code)
+}
+
+func (c *blockCache) forget(id wire.TransportID) {
+	for i := range c.slots {
+		if c.slots[i].object == id {
+			c.slots[i].used = false
+		}
+	}
+}
+
+// block returns block sbn of o, reading it if need be.
+func (c *blockCache) block(o *txObject, sbn uint32) (*cachedBlock, error) {
+	for i := range c.slots {
+		if b := &c.slots[i]; b.used && b.sbn == sbn && b.object == o.id {
+			return b, nil
+		}
+	}
+	b := &c.slots[c.turn]
+	c.turn = (c.turn + 1) % len(c.slots)
+	return b, b.read(c, o, sbn)
+}
+
+func (b *cachedBlock) read(c *blockCache, o *txObject, sbn uint32) error {
+	b.used = false
+	n, k := o.part.BlockBytes(sbn), o.part.BlockLen(sbn)
+	if cap(b.data) < n {
+		b.data = make([]byte, c.cfg.SegmentSize*c.cfg.BlockSize)
+		b.symbols = make([][]byte, 0, c.cfg.BlockSize)
+	}
+	b.data, b.symbols, b.size = b.data[:n], b.symbols[:0], o.part.SymbolSize()
+	if got, err := o.spec.Source.ReadAt(b.data, o.part.Offset(sbn)); got < n {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // it got shorter since it was enqueued
+		}
+		return err
+	}
+	for i := range k {
+		b.symbols = append(b.symbols, b.data[i*b.size:min((i+1)*b.size, n)])
+	}
+	code, err := c.code(o, k)
+	if err != nil {
+		return err
+	}
+	b.object, b.sbn, b.code, b.used = o.id, sbn, code, true
+	return nil
+}
+
+func (c *blockCache) code(o *txObject, k int) (fec.Code, error) {
+	if code := c.codes[k]; code != nil {
+		return code, nil
+	}
+	code, err := c.cfg.Scheme.NewCode(&o.oti, k)
+	if err == nil {
+		c.codes[k] = code
+	}
+	return code, err
+}
+
+// appendParity appends parity symbol j, computed on the spot.
+func (b *cachedBlock) appendParity(dst []byte, j int) []byte {
+	n := len(dst)
+	if cap(dst)-n >= b.size {
+		dst = dst[:n+b.size]
+	} else {
+		dst = append(dst, make([]byte, b.size)...)
+	}
+	b.code.Encode(dst[n:], b.symbols, j)
+	return dst
+}

@@ -1,0 +1,254 @@
+package core
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// Bounds on the repair state of one object, whatever arrives.
+const (
+	maxRepairBlocks = 8192 // blocks with requests for single symbols
+	maxRepairRanges = 1024 // ranges of blocks asked for whole
+)
+
+// A repairSet is what receivers asked for of one object: its INFO, whole blocks,
+// and for other blocks how many symbols and which.
+type repairSet struct {
+	info    bool
+	whole   blockSet
+	partial []blockNeed // ascending by block
+}
+
+// A blockNeed is the requests for symbols of one block, of all receivers together.
+type blockNeed struct {
+	sbn     uint32
+	count   int       // most symbols any one receiver asked for
+	symbols symbolSet // all that were named
+}
+
+func (r *repairSet) empty() bool {
+	return !r.info && r.whole.empty() && len(r.partial) == 0
+}
+
+func (r *repairSet) clear() {
+	r.info = false
+	r.whole.clear()
+	r.partial = r.partial[:0]
+}
+
+func (r *repairSet) search(sbn uint32) int {
+	if n := len(r.partial); n > 0 && r.partial[n-1].sbn < sbn {
+		return n
+	}
+	return sort.Search(len(r.partial), func(i int) bool { return r.partial[i].sbn >= sbn })
+}
+
+// addNeed merges one receiver's need for a block.
+func (r *repairSet) addNeed(n *blockNeed) {
+	i := r.search(n.sbn)
+	if i < len(r.partial) && r.partial[i].sbn == n.sbn {
+		r.partial[i].count = max(r.partial[i].count, n.count)
+		r.partial[i].symbols.union(&n.symbols)
+		return
+	}
+	if len(r.partial) < maxRepairBlocks {
+		r.partial = slices.Insert(r.partial, i, *n)
+	}
+}
+
+// merge adds all of t.
+func (r *repairSet) merge(t *repairSet) {
+	r.info = r.info || t.info
+	for _, b := range t.whole.ranges {
+		r.whole.add(b.lo, b.hi, maxRepairRanges)
+	}
+	for i := range t.partial {
+		r.addNeed(&t.partial[i])
+	}
+}
+
+// popBlock removes the earliest block asked for and returns what was asked of it.
+func (r *repairSet) popBlock() (need blockNeed, whole, ok bool) {
+	w, haveWhole := r.whole.first()
+	if haveWhole && (len(r.partial) == 0 || w <= r.partial[0].sbn) {
+		r.whole.popFirst()
+		if len(r.partial) > 0 && r.partial[0].sbn == w {
+			r.partial = append(r.partial[:0], r.partial[1:]...)
+		}
+		return blockNeed{sbn: w}, true, true
+	}
+	if len(r.partial) == 0 {
+		return blockNeed{}, false, false
+	}
+	need = r.partial[0]
+	r.partial = append(r.partial[:0], r.partial[1:]...)
+	return need, false, true
+}
+
+// A repairCycle is the sender's rhythm of RFC 5740 section 5.4.1: NACKs are
+// collected for (K+1)*GRTT, then acted upon, then for one GRTT only what lies
+// ahead of the transmit position is taken in.
+type repairCycle struct {
+	collectUntil time.Time // zero when not collecting
+	holdUntil    time.Time
+	// The block being repaired.
+	object  *txObject
+	sbn     uint32
+	symbols symbolSet
+	at      int
+	flags   wire.Flags
+}
+
+func (c *repairCycle) next() time.Time { return c.collectUntil }
+
+func (c *repairCycle) collecting() bool { return !c.collectUntil.IsZero() }
+
+// collect begins the aggregation period when there is none.
+func (c *repairCycle) collect(s *Sender, now time.Time) {
+	if !c.collecting() {
+		c.collectUntil = now.Add(time.Duration(s.cfg.Backoff+1) * s.grtt.advertised())
+	}
+}
+
+func (c *repairCycle) advance(s *Sender, now time.Time) {
+	if !c.collecting() || now.Before(c.collectUntil) {
+		return
+	}
+	c.collectUntil = time.Time{}
+	for _, o := range s.objects {
+		if !o.want.empty() {
+			o.repair.merge(&o.want)
+			o.want.clear()
+			o.active = now
+		}
+	}
+	c.holdUntil = now.Add(s.grtt.advertised())
+}
+
+// pending reports whether repairs are to be sent.
+func (c *repairCycle) pending(s *Sender) bool {
+	if c.object != nil {
+		return true
+	}
+	for _, o := range s.objects {
+		if !o.repair.empty() {
+			return true
+		}
+	}
+	return false
+}
+
+// position is where the sender stands: at the repair it is sending, or at the end
+// of the new data.
+func (s *Sender) position() position {
+	if c := &s.repairs; c.object != nil {
+		return position{c.object.id, c.sbn, uint16(c.at)}
+	}
+	if s.fresh < len(s.objects) {
+		return s.objects[s.fresh].position()
+	}
+	return position{object: s.nextID}
+}
+
+// transmitRepair sends the earliest repair.
+func (s *Sender) transmitRepair(now time.Time, p *datagram.Packet) bool {
+	c := &s.repairs
+	for c.object != nil || s.nextRepair(now, p) {
+		if c.object == nil {
+			return true // that was an INFO
+		}
+		o, esi := c.object, c.symbols.next(c.at)
+		if esi < 0 {
+			c.object = nil
+			continue
+		}
+		c.at = esi + 1
+		if c.symbols.next(c.at) < 0 {
+			c.object = nil
+		}
+		if !s.appendData(now, o, c.sbn, esi, c.flags, p) {
+			c.object = nil
+			continue
+		}
+		s.stats.Repairs++
+		if c.flags&wire.FlagExplicit != 0 {
+			s.stats.ExplicitRepairs++
+		}
+		return true
+	}
+	return false
+}
+
+// nextRepair makes the earliest block asked for the current one, or writes the INFO
+// asked for to p. It returns false when nothing was asked for.
+func (s *Sender) nextRepair(now time.Time, p *datagram.Packet) bool {
+	c := &s.repairs
+	for _, o := range s.objects {
+		if o.repair.info {
+			o.repair.info = false
+			s.appendInfo(now, o, wire.FlagRepair, p)
+			s.stats.Repairs++
+			return true
+		}
+		need, whole, ok := o.repair.popBlock()
+		if !ok {
+			continue
+		}
+		c.object, c.sbn, c.at, c.symbols, c.flags = o, need.sbn, 0, symbolSet{}, wire.FlagRepair
+		if whole {
+			c.symbols.addRange(0, o.part.BlockLen(need.sbn)-1)
+			return true
+		}
+		s.chooseSymbols(o, &need)
+		return true
+	}
+	return false
+}
+
+// chooseSymbols answers requests for symbols of a block with parity that no one
+// has seen, which serves every receiver whatever it lost; when there is not enough
+// of it left, with the very symbols that were named (RFC 5740 section 5.4.2).
+func (s *Sender) chooseSymbols(o *txObject, need *blockNeed) {
+	c := &s.repairs
+	k, parity := o.part.BlockLen(need.sbn), int(o.oti.Parity)
+	used := max(o.parityUsed.get(need.sbn), s.cfg.AutoParity)
+	if used+need.count <= parity {
+		c.symbols.addRange(k+used, k+used+need.count-1)
+		o.parityUsed.set(need.sbn, used+need.count)
+		return
+	}
+	c.symbols = need.symbols
+	c.flags |= wire.FlagExplicit
+	o.parityUsed.set(need.sbn, parity)
+}
+
+// A blockMemo remembers a number for each of the blocks set last. To forget one
+// only costs a repair that some receiver already has.
+type blockMemo struct {
+	limit  int
+	values map[uint32]int
+	ring   []uint32
+	at     int
+}
+
+func (m *blockMemo) get(sbn uint32) int { return m.values[sbn] }
+
+func (m *blockMemo) set(sbn uint32, v int) {
+	if m.values == nil {
+		m.values = make(map[uint32]int)
+	}
+	if _, ok := m.values[sbn]; !ok {
+		if len(m.ring) < m.limit {
+			m.ring = append(m.ring, sbn)
+		} else {
+			delete(m.values, m.ring[m.at])
+			m.ring[m.at] = sbn
+			m.at = (m.at + 1) % m.limit
+		}
+	}
+	m.values[sbn] = v
+}

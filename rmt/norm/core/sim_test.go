@@ -1,0 +1,37 @@
+package core
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gomulticast/multicast/internal/netem"
+)
+
+func TestPerfectNetwork(t *testing.T) {
+	w := newWorld(t, 1)
+	tx := w.sender(SenderConfig{}, netem.Link{Delay: time.Millisecond}, netem.Link{})
+	rx := w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{})
+	data := randomBytes(w.sim.Rand("data"), 1_000_000)
+	tx.send(t, data, ObjectSpec{Info: []byte("a name")})
+	w.run()
+	w.check()
+	st := tx.Stats()
+	t.Logf("%v: %+v\n%+v", w.sim.Now().Sub(netem.Start), st, rx.Stats())
+	if st.Nacks != 0 || st.Repairs != 0 {
+		t.Errorf("%d NACKs and %d repairs without loss", st.Nacks, st.Repairs)
+	}
+}
+
+func TestLoss(t *testing.T) {
+	w := newWorld(t, 1)
+	tx := w.sender(SenderConfig{}, netem.Link{Delay: time.Millisecond}, netem.Link{})
+	for range 4 {
+		w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{Loss: 0.05})
+	}
+	data := randomBytes(w.sim.Rand("data"), 10_000_000)
+	tx.send(t, data, ObjectSpec{Info: []byte("a name"), AckCount: 4})
+	w.run()
+	w.check()
+	st := tx.Stats()
+	t.Logf("%v wire %.3f: %+v\n%+v", w.sim.Now().Sub(netem.Start), float64(st.Bytes)/1e7, st, w.rx[0].Stats())
+}
