@@ -83,7 +83,7 @@ type SenderConfig struct {
 	FlushInterval time.Duration
 
 	// AckTimeout is how long a transfer that waits for acknowledgements goes
-	// on without a sign of life from any receiver. Default 30 s.
+	// on while no receiver confirms and none asks for repair. Default 30 s.
 	AckTimeout time.Duration
 
 	// CacheObjects is how many objects are kept for repair, sent ones

@@ -291,7 +291,9 @@ func (m *remote) item(id wire.TransportID, o *rxObject, sbn uint32, esi int) wir
 	it := wire.Item{FEC: m.fec, Object: id, ID: fec.PayloadID{SBN: sbn, ESI: uint16(esi)}}
 	if o != nil {
 		it.FEC = o.oti.EncodingID
-		it.ID.SourceBlockLen = uint16(o.part.BlockLen(sbn))
+		if it.FEC == fec.SmallBlockSystematic {
+			it.ID.SourceBlockLen = uint16(o.part.BlockLen(sbn))
+		}
 	}
 	return it
 }

@@ -80,6 +80,9 @@ const (
 	// ObjectDone: it is over. Err is nil if its receivers had their chance
 	// or, where acknowledgements were asked for, all came.
 	ObjectDone
+	// ObjectDropped: it is no longer kept for repair; its source is not read
+	// again.
+	ObjectDropped
 	// ShutdownDone: EOT was sent as often as it should.
 	ShutdownDone
 )
@@ -188,11 +191,10 @@ func (s *Sender) Cancel(now time.Time, id wire.TransportID) {
 // Shutdown begins to send EOT, as often as a FLUSH (RFC 5740 section 4.2.3.2),
 // and gives up what is not done.
 func (s *Sender) Shutdown(now time.Time) {
-	for _, o := range s.objects {
-		s.finish(o, ErrCanceled)
+	for len(s.objects) > 0 {
+		s.finish(s.objects[0], ErrCanceled)
+		s.drop(0)
 	}
-	s.objects, s.fresh = nil, 0
-	s.repairs = repairCycle{}
 	s.flush.stop()
 	s.eot.begin(now)
 }
@@ -248,6 +250,7 @@ func (s *Sender) drop(i int) {
 	if s.repairs.object == s.objects[i] {
 		s.repairs.object = nil
 	}
+	s.emit(SenderEvent{Type: ObjectDropped, Object: s.objects[i].id})
 	s.objects = append(s.objects[:i], s.objects[i+1:]...)
 	if s.fresh > i {
 		s.fresh--

@@ -23,7 +23,7 @@ type flushState struct {
 	object   *txObject
 	attempts int
 	ackDue   time.Time
-	alive    time.Time // last sign of life from a receiver
+	alive    time.Time // last confirmation, or NACK that was accepted
 	rotate   int
 }
 

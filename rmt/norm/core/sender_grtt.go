@@ -126,7 +126,6 @@ func (g *grttEstimator) wake(now time.Time) {
 // heard notes a receiver and its round-trip time.
 func (s *Sender) heard(now time.Time, f *wire.Feedback) {
 	n := s.nodes.get(f.Source, now)
-	s.flush.alive = now
 	if f.GRTTResponse == (wire.Timestamp{}) {
 		return
 	}

@@ -27,6 +27,7 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	in.endBlock()
 	if in.accepted {
 		s.flush.restart()
+		s.flush.alive = now
 		if dst := p.Dst.Addr(); dst.IsValid() && !dst.IsMulticast() {
 			s.adv.ask(now) // the group did not hear this one
 		}

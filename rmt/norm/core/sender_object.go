@@ -60,7 +60,11 @@ func (o *txObject) last() fec.PayloadID {
 }
 
 func (o *txObject) payloadID(sbn uint32, esi int) fec.PayloadID {
-	return fec.PayloadID{SBN: sbn, ESI: uint16(esi), SourceBlockLen: uint16(o.part.BlockLen(sbn))}
+	id := fec.PayloadID{SBN: sbn, ESI: uint16(esi)}
+	if o.oti.EncodingID == fec.SmallBlockSystematic {
+		id.SourceBlockLen = uint16(o.part.BlockLen(sbn))
+	}
+	return id
 }
 
 // transmitFresh sends the next message of the first pass.

@@ -203,6 +203,16 @@ func isOne(err error, allowed []error) bool {
 func (w *world) run() {
 	w.t.Helper()
 	if !w.sim.RunUntil(w.limit, w.sendersDone) {
+		for i, n := range w.tx {
+			w.t.Logf("sender %d: done %v of %d, %+v", i, n.done, len(n.sent), n.Sender.Stats())
+		}
+		for i, n := range w.rx {
+			w.t.Logf("receiver %d: %+v", i, n.Receiver.Stats())
+			for _, m := range n.Receiver.order {
+				need, ok := m.earliestNeed(m.end)
+				w.t.Logf("  base %v at %+v end %+v needs %+v %v nack %v %v", m.base, m.at, m.end, need, ok, m.nack.phase, m.nack.until.Sub(w.sim.Now()))
+			}
+		}
 		w.t.Fatalf("not done after %v of virtual time", w.limit)
 	}
 }

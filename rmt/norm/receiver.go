@@ -1,0 +1,184 @@
+package norm
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gomulticast/multicast/internal/drive"
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/norm/core"
+)
+
+// ReceiverStats counts what a receiver has seen.
+type ReceiverStats = core.ReceiverStats
+
+// maxWaiting bounds the objects that wait to be taken from Objects.
+const maxWaiting = 65536
+
+// A Receiver receives the objects of every sender in a session. It is safe for
+// concurrent use.
+type Receiver struct {
+	cfg    ReceiverConfig
+	id     NodeID
+	engine *core.Receiver // the loop's, but for NewReceiver
+	loop   *drive.Loop
+	store  *store
+
+	mu      sync.Mutex
+	waiting []result      // for Objects
+	news    chan struct{} // closed and replaced when waiting grows
+	fault   error         // why reading ended
+}
+
+// A result is an object or the error in its place.
+type result struct {
+	object *Object
+	err    error
+}
+
+// NewReceiver starts a receiver on conn, which it owns from then on: Close closes
+// it. It wraps ErrConfig when a setting makes no sense, or fails when Dir cannot be
+// opened; conn is then left open.
+func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
+	cc := cfg.core()
+	engine, err := core.NewReceiver(cc)
+	if err != nil {
+		return nil, fmt.Errorf("norm: receiver: %w", err)
+	}
+	if cfg.MaxMemory == 0 {
+		cfg.MaxMemory = 256 << 20
+	}
+	var root *os.Root
+	if cfg.Dir != "" {
+		if root, err = os.OpenRoot(cfg.Dir); err != nil {
+			return nil, fmt.Errorf("norm: receiver: %w", err)
+		}
+	}
+	r := &Receiver{cfg: cfg, id: cc.NodeID, engine: engine, news: make(chan struct{})}
+	r.store = newStore(r, root)
+	r.loop = drive.Start(conn, engine, drive.Config{Drain: r.drain, WriteError: r.writeError, ReadError: r.readError})
+	go r.store.run()
+	return r, nil
+}
+
+// NodeID returns the receiver's node ID.
+func (r *Receiver) NodeID() NodeID { return r.id }
+
+// Objects yields objects as they become complete and, as an *ObjectError with a nil
+// Object, those that were begun and not delivered; an error of that kind does not
+// end it. It ends after yielding the error of ctx or, when the receiver is closed
+// or its connection broken, that error. Several loops share the objects out among
+// them.
+func (r *Receiver) Objects(ctx context.Context) iter.Seq2[*Object, error] {
+	return func(yield func(*Object, error) bool) {
+		for {
+			res, news, fault := r.take()
+			switch {
+			case res != nil:
+				if !yield(res.object, res.err) {
+					return
+				}
+				continue
+			case fault != nil:
+				yield(nil, fault)
+				return
+			}
+			select {
+			case <-news:
+			case <-ctx.Done():
+				yield(nil, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+func (r *Receiver) take() (*result, <-chan struct{}, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) > 0 {
+		res := r.waiting[0]
+		r.waiting[0] = result{}
+		r.waiting = r.waiting[1:]
+		if res.object != nil {
+			r.store.taken(int64(len(res.object.data)))
+		}
+		return &res, nil, nil
+	}
+	return nil, r.news, r.fault
+}
+
+// deliver queues a result for Objects.
+func (r *Receiver) deliver(res result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) >= maxWaiting {
+		r.waiting = r.waiting[1:]
+	}
+	r.waiting = append(r.waiting, res)
+	r.wake()
+}
+
+func (r *Receiver) wake() {
+	close(r.news)
+	r.news = make(chan struct{})
+}
+
+// Pending returns the objects being received.
+func (r *Receiver) Pending() []ObjectStatus { return r.store.pending() }
+
+// Stats returns the counters; after Close, the last.
+func (r *Receiver) Stats() (st ReceiverStats) {
+	if r.loop.Do(func(time.Time) { st = r.engine.Stats() }) != nil {
+		<-r.loop.Done() // nobody else has the engine now
+		st = r.engine.Stats()
+	}
+	return st
+}
+
+// drain hands the engine's events to the store; the loop calls it.
+func (r *Receiver) drain(now time.Time) {
+	for _, b := range r.store.released() {
+		r.engine.Release(b)
+	}
+	for e, ok := r.engine.Event(); ok; e, ok = r.engine.Event() {
+		r.store.put(job{event: e, at: now})
+	}
+}
+
+func (r *Receiver) writeError(err error) { r.log("network", "error", err) }
+
+func (r *Receiver) readError(err error) {
+	r.log("network", "error", err)
+	r.fail(fmt.Errorf("norm: receiver: %w", err))
+}
+
+func (r *Receiver) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fault == nil {
+		r.fault = err
+		r.wake()
+	}
+}
+
+func (r *Receiver) log(msg string, args ...any) {
+	if r.cfg.Logger != nil {
+		r.cfg.Logger.Debug("norm receiver: "+msg, args...)
+	}
+}
+
+// Close ends the receiver and closes its connection. What was not complete is
+// removed. Objects yields what is complete and then net.ErrClosed. It can be called
+// again.
+func (r *Receiver) Close() error {
+	err := r.loop.Close()
+	r.store.close()
+	r.fail(fmt.Errorf("norm: receiver: %w", net.ErrClosed))
+	return err
+}
