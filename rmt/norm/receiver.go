@@ -173,6 +173,26 @@ func (r *Receiver) log(msg string, args ...any) {
 	}
 }
 
+// Shutdown stays until every sender has said goodbye or fallen silent, or ctx ends,
+// so that what was received is also confirmed to those who asked; then it closes the
+// receiver. It returns ctx's error if that came first.
+func (r *Receiver) Shutdown(ctx context.Context) error {
+	defer r.Close()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		idle := false
+		if err := r.loop.Do(func(now time.Time) { idle = r.engine.Idle(now) }); err != nil || idle {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Close ends the receiver and closes its connection. What was not complete is
 // removed. Objects yields what is complete and then net.ErrClosed. It can be called
 // again.

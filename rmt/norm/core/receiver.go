@@ -145,6 +145,17 @@ func (r *Receiver) Stored(now time.Time, key ObjectKey, err error) {
 // Stats returns the counters.
 func (r *Receiver) Stats() ReceiverStats { return r.stats }
 
+// Idle reports whether no sender is expected to ask for anything more: each has said
+// goodbye or has been silent for a while, and nothing is under way.
+func (r *Receiver) Idle(now time.Time) bool {
+	for _, m := range r.order {
+		if m.ack.pending || !m.left && now.Sub(m.heard) < max(minInactivity, 4*m.grtt) {
+			return false
+		}
+	}
+	return true
+}
+
 // Handle takes one message; see [engine.Engine].
 func (r *Receiver) Handle(now time.Time, p *datagram.Packet) {
 	r.now = now

@@ -40,7 +40,8 @@ type remote struct {
 	ack     ackState
 	cc      ccState
 	silence int       // how often it was asked in vain
-	leaving bool      // EOT heard
+	left    bool      // EOT heard
+	leaving bool      // EOT heard, something may still be on its way
 	leaveAt time.Time // when what is open is given up
 }
 
@@ -155,7 +156,7 @@ func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 // end of a block that is incomplete here (RFC 5740 section 5.3).
 func (m *remote) moved(to position) {
 	boundary := to.object != m.at.object || to.block != m.at.block
-	m.at = to
+	m.at, m.left = to, false
 	if to.compare(m.end) > 0 {
 		m.end = to
 	}
@@ -251,8 +252,8 @@ func (m *remote) handleFlush(f *wire.Flush) {
 // handleEOT gives up what the sender will no longer repair, after what may still be
 // on its way.
 func (m *remote) handleEOT() {
-	if !m.leaving {
-		m.leaving = true
+	if !m.left {
+		m.leaving, m.left = true, true
 		m.leaveAt = m.r.now.Add(max(2*m.grtt, 100*time.Millisecond))
 	}
 }

@@ -196,7 +196,8 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 		return
 	}
 	_, o := s.find(a.Object)
-	if o == nil || !o.sent || !o.wantsAcks() || a.ID != o.last() || o.acked[m.Source] || len(o.acked) >= s.cfg.MaxNodes {
+	// Not the source block length: NRL's NORM echoes another than it was asked.
+	if o == nil || !o.sent || !o.wantsAcks() || a.ID.SBN != o.last().SBN || a.ID.ESI != o.last().ESI || o.acked[m.Source] || len(o.acked) >= s.cfg.MaxNodes {
 		return
 	}
 	o.acked[m.Source] = true

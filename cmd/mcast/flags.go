@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gomulticast/multicast/mcast"
+)
+
+const defaultGroup = "239.255.7.7:6003"
+
+// A session is the flags that send and recv share.
+type session struct {
+	group  string
+	iface  string
+	source string
+	ttl    int
+	loss   float64
+	json   bool
+	id     uint32
+}
+
+func (s *session) register(f *pflag.FlagSet) {
+	f.StringVarP(&s.group, "group", "g", defaultGroup, "group and port, as 239.1.2.3:6003 or [ff15::1]:6003")
+	f.StringVarP(&s.iface, "iface", "i", "", "network interface: a name, index or address (default: by route)")
+	f.IntVar(&s.ttl, "ttl", 1, "routers a packet may pass, plus one")
+	f.Float64Var(&s.loss, "loss", 0, "lose this percentage of what arrives, for testing")
+	f.BoolVar(&s.json, "json", false, "print one JSON object a line")
+	f.Uint32Var(&s.id, "id", 0, "node ID in the session (default random)")
+}
+
+func (s *session) check() error {
+	if s.loss < 0 || s.loss >= 100 {
+		return usagef("--loss %v: give a percentage from 0 to below 100", s.loss)
+	}
+	if s.id == 1<<32-1 {
+		return usagef("--id %d is reserved (RFC 5740 section 4.1)", s.id)
+	}
+	return nil
+}
+
+func (s *session) options() []mcast.Option {
+	opts := []mcast.Option{mcast.TTL(s.ttl)}
+	if s.iface != "" {
+		opts = append(opts, mcast.Interface(s.iface))
+	}
+	return opts
+}
+
+// parseRate reads 100M, 2.5G, 64k, 1000000 or max; it returns bits per second, -1
+// for max.
+func parseRate(s string) (int64, error) {
+	if s == "max" {
+		return -1, nil
+	}
+	num, scale := s, 1.0
+	if s != "" {
+		switch s[len(s)-1] {
+		case 'k', 'K':
+			num, scale = s[:len(s)-1], 1e3
+		case 'M', 'm':
+			num, scale = s[:len(s)-1], 1e6
+		case 'G', 'g':
+			num, scale = s[:len(s)-1], 1e9
+		}
+	}
+	v, err := strconv.ParseFloat(num, 64)
+	if err != nil || v*scale < 1000 || v*scale > 1e12 {
+		return 0, usagef("--rate %q: give bits per second from 1k to 1000G, as 100M, or max", s)
+	}
+	return int64(v * scale), nil
+}
+
+// parseFEC reads rs:64/16, block and parity.
+func parseFEC(s string) (block, parity int, err error) {
+	if s == "none" {
+		return 64, -1, nil
+	}
+	rest, ok := strings.CutPrefix(s, "rs:")
+	b, p, ok2 := strings.Cut(rest, "/")
+	block, err1 := strconv.Atoi(b)
+	parity, err2 := strconv.Atoi(p)
+	if !ok || !ok2 || err1 != nil || err2 != nil || block < 1 || parity < 0 || block+parity > 255 {
+		return 0, 0, usagef("--fec %q: give rs:BLOCK/PARITY, together at most 255, as rs:64/16, or none", s)
+	}
+	if parity == 0 {
+		parity = -1
+	}
+	return block, parity, nil
+}
+
+// openWith opens a connection and wraps it in the loss asked for.
+func (s *session) openWith(ctx context.Context, open func(context.Context, string, ...mcast.Option) (*mcast.Conn, error), opts ...mcast.Option) (*mcast.Conn, error) {
+	c, err := open(ctx, s.group, append(s.options(), opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("%w", err)
+	}
+	return c, nil
+}

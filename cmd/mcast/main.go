@@ -1,0 +1,78 @@
+// Command mcast sends and receives files over multicast, and shows it off.
+//
+// It is a thin layer over the packages of this module: whatever it does, a program
+// can do with mcast.Open and norm.NewSender or norm.NewReceiver.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// errFailed ends the program with status 1 when what went wrong was already told.
+var errFailed = errors.New("failed")
+
+// A usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := root().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil
+	stop()
+	os.Exit(status(err, interrupted))
+}
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "mcast",
+		Short:         "Send and receive files over IP multicast, reliably",
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	c.CompletionOptions.HiddenDefaultCmd = true
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	c.AddCommand(demoCommand(), sendCommand(), recvCommand())
+	return c
+}
+
+// status prints an error not yet told and returns the exit status.
+func status(err error, interrupted bool) int {
+	var usage usageError
+	switch {
+	case interrupted:
+		return exitInterrupted
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "mcast: %v\nSee mcast help.\n", err)
+		return exitUsage
+	case !errors.Is(err, errFailed):
+		fmt.Fprintf(os.Stderr, "mcast: %v\n", err)
+	}
+	return exitFailed
+}
+
+func version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "unknown"
+}
