@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -22,6 +23,7 @@ type session struct {
 	loss   float64
 	json   bool
 	id     uint32
+	stats  time.Duration
 }
 
 func (s *session) register(f *pflag.FlagSet) {
@@ -30,6 +32,7 @@ func (s *session) register(f *pflag.FlagSet) {
 	f.IntVar(&s.ttl, "ttl", 1, "routers a packet may pass, plus one")
 	f.Float64Var(&s.loss, "loss", 0, "lose this percentage of what arrives, for testing")
 	f.BoolVar(&s.json, "json", false, "print one JSON object a line")
+	f.DurationVar(&s.stats, "stats", 0, "write the protocol's counters to standard error this often")
 	f.Uint32Var(&s.id, "id", 0, "node ID in the session (default random)")
 }
 

@@ -70,6 +70,7 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 		return err
 	}
 	defer r.Close()
+	go printStats(ctx, out.err, f.stats, func() any { return r.Stats() })
 	out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name},
 		"listening to %s on %s; files go to %s", f.group, conn.Interface().Name, f.dir)
 

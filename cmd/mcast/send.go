@@ -28,6 +28,7 @@ type sendFlags struct {
 	timeout         time.Duration
 	loopback        bool
 	noDigest        bool
+	name            string
 }
 
 func sendCommand() *cobra.Command {
@@ -40,6 +41,9 @@ func sendCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("send: name at least one file")
+			}
+			if f.name != "" && len(args) > 1 {
+				return usagef("send: --name is for a single file")
 			}
 			return f.run(c.Context(), args, &printer{out: os.Stdout, err: os.Stderr, json: f.json})
 		},
@@ -55,6 +59,7 @@ func sendCommand() *cobra.Command {
 	c.Flags().IntVar(&f.groupSize, "group-size", 0, "expected number of receivers (default 100)")
 	c.Flags().IntVar(&f.segment, "segment", 0, "payload of a packet in bytes (default 1400)")
 	c.Flags().BoolVar(&f.loopback, "loopback", true, "also deliver to receivers on this host")
+	c.Flags().StringVar(&f.name, "name", "", "send the file under this name")
 	c.Flags().BoolVar(&f.noDigest, "no-digest", false, "do not send a SHA-256; files are then read once")
 	return c
 }
@@ -129,6 +134,9 @@ func (f *sendFlags) run(ctx context.Context, files []string, out *printer) error
 	if err != nil {
 		return err
 	}
+	if f.name != "" {
+		opts = append(opts, norm.Name(f.name))
+	}
 	if f.noDigest {
 		opts = append(opts, norm.NoDigest())
 	}
@@ -147,6 +155,7 @@ func (f *sendFlags) run(ctx context.Context, files []string, out *printer) error
 		return err
 	}
 	defer s.Close()
+	go printStats(ctx, out.err, f.stats, func() any { return s.Stats() })
 	out.event(readyEvent{"ready", uint32(s.NodeID()), f.group, conn.Interface().Name}, "")
 	return f.sendAll(ctx, s, files, opts, out)
 }

@@ -3,7 +3,10 @@ package core
 import "github.com/gomulticast/multicast/rmt/fec"
 
 // An rxBlock is one coding block being received. Source symbols go to their place
-// in data; parity waits beside them until it is needed and suffices.
+// in data. Parity is kept there too, in the places of source symbols still missing:
+// there are always enough of those, and so a block once begun needs no more memory.
+// It must not: with all buffers taken by blocks that wait for parity, there would be
+// none to store the parity in, for ever.
 type rxBlock struct {
 	sbn    uint32
 	k      int    // source symbols
@@ -15,26 +18,55 @@ type rxBlock struct {
 
 type paritySymbol struct {
 	esi  int
-	data []byte
+	slot int // its place in data, in symbols
 }
 
 // erasures returns how many more symbols are needed.
 func (b *rxBlock) erasures() int { return b.k - b.n - len(b.parity) }
 
-// addSource stores a source symbol, zero-padded to size.
-func (b *rxBlock) addSource(esi, size int, payload []byte) {
-	dst := b.data[esi*size : (esi+1)*size]
+// place copies a payload to a symbol's place in data. NRL's NORM sends parity only
+// as long as the longest source symbol of the block, and the last symbol of an
+// object is short: the rest is zero.
+func (b *rxBlock) place(slot, size int, payload []byte) {
+	dst := b.data[slot*size : (slot+1)*size]
 	clear(dst[copy(dst, payload):])
+}
+
+// addSource stores a source symbol. A parity symbol in its place moves.
+func (b *rxBlock) addSource(esi, size int, payload []byte) {
+	for i := range b.parity {
+		if p := &b.parity[i]; p.slot == esi {
+			p.slot = b.vacancy(esi)
+			copy(b.data[p.slot*size:(p.slot+1)*size], b.data[esi*size:(esi+1)*size])
+			break
+		}
+	}
+	b.place(esi, size, payload)
 	b.have.add(esi)
 	b.n++
 }
 
-// addParity stores a parity symbol. NRL's NORM sends it only as long as the
-// longest source symbol of the block; the rest is zero.
-func (b *rxBlock) addParity(esi int, buf, payload []byte) {
-	clear(buf[copy(buf, payload):])
+// addParity stores a parity symbol.
+func (b *rxBlock) addParity(esi, size int, payload []byte) {
+	slot := b.vacancy(-1)
+	b.place(slot, size, payload)
 	b.have.add(esi)
-	b.parity = append(b.parity, paritySymbol{esi, buf})
+	b.parity = append(b.parity, paritySymbol{esi, slot})
+}
+
+// vacancy returns a place that neither a source symbol nor parity has taken, other
+// than not. There is one as long as symbols are missing.
+func (b *rxBlock) vacancy(not int) int {
+	var taken symbolSet
+	for i := range b.parity {
+		taken.add(b.parity[i].slot)
+	}
+	for i := b.k - 1; i >= 0; i-- {
+		if i != not && !b.have.has(i) && !taken.has(i) {
+			return i
+		}
+	}
+	panic("norm: a block has more symbols than it needs")
 }
 
 // wanted returns the symbols to ask for (RFC 5740 section 5.3): as many parity
@@ -64,6 +96,7 @@ type decoder struct {
 	missing []int
 	parity  [][]byte
 	index   []int
+	scratch []byte
 }
 
 // recover fills in the missing source symbols; the block has no erasures left.
@@ -75,9 +108,15 @@ func (d *decoder) recover(b *rxBlock, size int, code fec.Code) error {
 			d.missing = append(d.missing, i)
 		}
 	}
-	for i := range b.parity {
-		d.parity = append(d.parity, b.parity[i].data)
-		d.index = append(d.index, b.parity[i].esi-b.k)
+	// The parity lies where the result will go: move it out of the way.
+	if need := len(b.parity) * size; cap(d.scratch) < need {
+		d.scratch = make([]byte, need)
+	}
+	for i, p := range b.parity {
+		buf := d.scratch[:cap(d.scratch)][i*size : (i+1)*size]
+		copy(buf, d.src[p.slot])
+		d.parity = append(d.parity, buf)
+		d.index = append(d.index, p.esi-b.k)
 	}
 	return code.Decode(d.src, d.missing, d.parity, d.index)
 }

@@ -55,13 +55,9 @@ func (p *bufferPool) block() *rxBlock {
 	return new(rxBlock)
 }
 
-// recycle takes a block record and the buffers it still has.
+// recycle takes a block record and the buffer it still has.
 func (p *bufferPool) recycle(b *rxBlock) {
 	p.put(b.data)
-	for i := range b.parity {
-		p.put(b.parity[i].data)
-		b.parity[i].data = nil
-	}
 	*b = rxBlock{parity: b.parity[:0]}
 	if len(p.spare) < 1024 {
 		p.spare = append(p.spare, b)

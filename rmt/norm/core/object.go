@@ -132,12 +132,7 @@ func (o *rxObject) symbol(r *Receiver, sbn uint32, esi int, payload []byte) {
 	case esi < k:
 		b.addSource(esi, size, payload)
 	default:
-		buf := r.buffers.get(size)
-		if buf == nil {
-			r.stats.NoBuffer++
-			return
-		}
-		b.addParity(esi, buf, payload)
+		b.addParity(esi, size, payload)
 	}
 	if b.erasures() == 0 {
 		o.finishBlock(r, b)
