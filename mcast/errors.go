@@ -1,0 +1,201 @@
+package mcast
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/gomulticast/multicast/mcast/group"
+)
+
+// Errors to test for with errors.Is. They come wrapped in an *OpError that says
+// what to do about them.
+var (
+	// ErrAddress means the text is not an IP address and port.
+	ErrAddress = errors.New("not an IP address and port")
+
+	// ErrPort means the port is missing or not between 1 and 65535.
+	ErrPort = errors.New("no usable port")
+
+	// ErrNotMulticast means the address is not a group (224.0.0.0/4, ff00::/8).
+	ErrNotMulticast = group.ErrNotMulticast
+
+	// ErrBadSource means a source is not a unicast address of the group's IP
+	// version.
+	ErrBadSource = group.ErrBadSource
+
+	// ErrNeedSource means an any-source join in 232.0.0.0/8 or ff3x::/32, where
+	// routers forward nothing without a source (RFC 4607 section 1, RFC 4604
+	// section 2.2.1).
+	ErrNeedSource = errors.New("a group in the source-specific range needs a source")
+
+	// ErrNoInterface means no interface has the name, index or address given,
+	// or none was given and no route leads to the group.
+	ErrNoInterface = errors.New("no such interface")
+
+	// ErrInterfaceRequired means the group exists on every link by itself, such
+	// as ff02::/16, so that no route can choose one (RFC 4007 section 6).
+	ErrInterfaceRequired = errors.New("a link-local group needs an interface")
+
+	// ErrNotMulticastInterface means the interface has no MULTICAST flag.
+	ErrNotMulticastInterface = errors.New("interface does not do multicast")
+
+	// ErrNoRoute means the kernel has no way to send to the group on the
+	// interface.
+	ErrNoRoute = errors.New("no route to the group on this interface")
+
+	// ErrGroupLimit means the kernel allows this socket no more groups: 20 for
+	// IPv4 on Linux (net.ipv4.igmp_max_memberships), or as many as option
+	// memory allows for IPv6 (net.core.optmem_max).
+	ErrGroupLimit = errors.New("too many groups on one socket")
+
+	// ErrSourceLimit means the kernel allows no more sources of this group: 10
+	// for IPv4 on Linux (net.ipv4.igmp_max_msf), 64 for IPv6 (net.ipv6.mld_max_msf).
+	ErrSourceLimit = errors.New("too many sources of one group")
+
+	// ErrPermission means the system refused for lack of privilege, or a
+	// firewall refused to send.
+	ErrPermission = errors.New("not permitted")
+
+	// ErrJoined means the channel is joined already.
+	ErrJoined = errors.New("already joined")
+
+	// ErrNotJoined means the channel to leave is not joined.
+	ErrNotJoined = errors.New("not joined")
+
+	// ErrMixedFilter means a group was asked for both from any source and from
+	// named ones; a socket can have one or the other.
+	ErrMixedFilter = errors.New("group is joined in the other way")
+
+	// ErrSingleGroup means the connection is bound to its group and cannot
+	// receive another.
+	ErrSingleGroup = errors.New("connection is bound to its one group")
+
+	// ErrFamily means an address of the other IP version.
+	ErrFamily = errors.New("address is of the other IP version")
+
+	// ErrOption means an option with a value out of range, or that does not
+	// apply.
+	ErrOption = errors.New("bad option")
+
+	// ErrReceiveOnly means a write on a connection from Listen.
+	ErrReceiveOnly = errors.New("connection only receives")
+
+	// ErrSendOnly means a read or join on a connection from Dial.
+	ErrSendOnly = errors.New("connection only sends")
+
+	// ErrTooLong means a datagram is longer than UDP, or than the interface
+	// under its settings, can carry.
+	ErrTooLong = errors.New("datagram too long")
+
+	// ErrNoSpace means a packet was passed to ReadBatch without space to
+	// receive into.
+	ErrNoSpace = errors.New("packet has no space to receive into")
+)
+
+// An OpError is an operation that failed, on what, why, and what to do.
+type OpError struct {
+	// Op is "open", "listen", "dial", "join", "leave", "read" or "write".
+	Op string
+
+	// Addr is the address and port as the caller wrote it; "" when the
+	// operation concerns Channel only.
+	Addr string
+
+	// Channel is what was to be joined or sent to, as far as known.
+	Channel group.Channel
+
+	// Interface is the name of the interface concerned, "" when not known.
+	Interface string
+
+	// Err is the cause. It wraps one of this package's errors, the system's
+	// errno, or both.
+	Err error
+
+	// Remedy tells what to do, as part of a sentence; "" when nothing helps.
+	Remedy string
+}
+
+// Error returns "mcast: op address on interface: cause; remedy".
+func (e *OpError) Error() string {
+	var b strings.Builder
+	b.WriteString("mcast: " + e.Op)
+	switch {
+	case e.Addr != "":
+		b.WriteString(" " + e.Addr)
+	case e.Channel.Group.IsValid():
+		b.WriteString(" " + e.Channel.String())
+	}
+	if e.Interface != "" {
+		b.WriteString(" on " + e.Interface)
+	}
+	b.WriteString(": " + e.Err.Error())
+	if e.Remedy != "" {
+		b.WriteString("; " + e.Remedy)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// An UnsupportedError means this system, or the part of it reachable from Go,
+// cannot do something. errors.Is finds errors.ErrUnsupported in it.
+type UnsupportedError struct {
+	OS      string // GOOS
+	Feature string // what was asked for
+}
+
+// Error returns "feature is not supported on OS".
+func (e *UnsupportedError) Error() string {
+	return e.Feature + " is not supported on " + e.OS
+}
+
+// Unwrap returns errors.ErrUnsupported.
+func (e *UnsupportedError) Unwrap() error { return errors.ErrUnsupported }
+
+func unsupported(feature string) error {
+	return &UnsupportedError{OS: runtime.GOOS, Feature: feature}
+}
+
+// A fault is a cause with its remedy on the way up to the method that knows the
+// operation and makes an OpError of both.
+type fault struct {
+	err    error
+	remedy string
+}
+
+func (f *fault) Error() string { return f.err.Error() }
+func (f *fault) Unwrap() error { return f.err }
+
+// fail makes a fault of a sentinel, the error that caused it (may be nil) and a
+// formatted remedy.
+func fail(sentinel, cause error, remedy string, args ...any) error {
+	if len(args) > 0 {
+		remedy = fmt.Sprintf(remedy, args...)
+	}
+	if cause != nil {
+		sentinel = fmt.Errorf("%w (%w)", sentinel, cause)
+	}
+	return &fault{sentinel, remedy}
+}
+
+// opError wraps err for the caller of op, taking the remedy out of a fault or
+// finding one for the errno.
+func opError(op string, err error, e OpError) error {
+	if err == nil {
+		return nil
+	}
+	e.Op, e.Err = op, err
+	var f *fault
+	if !errors.As(err, &f) {
+		if g, ok := explain(op, err).(*fault); ok {
+			f = g
+		}
+	}
+	if f != nil {
+		e.Err, e.Remedy = f.err, f.remedy
+	}
+	return &e
+}

@@ -1,0 +1,324 @@
+package mcast
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/mcast/group"
+)
+
+// sockPortable is the socket of systems other than Linux, on golang.org/x/net. It
+// moves one packet per system call, through a buffer of its own so that a packet
+// longer than the caller's space is noticed everywhere. It has no build tag: tests
+// run it on Linux.
+type sockPortable struct {
+	cfg     *config
+	members *members
+	count   *counters
+	udp     *net.UDPConn
+	ip      ipConn
+	local   netip.AddrPort
+	caps    Capabilities
+
+	rmu sync.Mutex
+	buf []byte
+	wmu sync.Mutex
+}
+
+// ipConn is what differs between ipv4.PacketConn and ipv6.PacketConn. An ifindex
+// or hop limit of 0, an invalid dst and a nil source are unknown or not asked for.
+type ipConn interface {
+	// controls asks for what arrives with each packet and reports what the
+	// system agreed to.
+	controls() (destination, hopLimit, tos bool)
+	read(b []byte) (n int, src net.Addr, a origin, err error)
+	// sources reports whether write can choose the source address.
+	sources() bool
+	// write sends b, from src on ifindex when src is valid.
+	write(b []byte, src netip.Addr, ifindex int, to *net.UDPAddr) error
+
+	join(ifi *net.Interface, ch group.Channel) error
+	leave(ifi *net.Interface, ch group.Channel) error
+	setInterface(ifi *net.Interface) error
+	setLoopback(on bool) error
+	setHopLimit(n int, unicast bool) error
+	hopLimit(unicast bool) (int, error)
+	setTOS(n int) error
+}
+
+// origin is what control messages say of a packet.
+type origin struct {
+	dst      netip.Addr
+	ifindex  int
+	hopLimit int
+	tos      uint8
+}
+
+func openPortable(cfg *config, m *members, count *counters) (socket, error) {
+	return openPortableOn(cfg, m, count, func(c *net.UDPConn) ipConn {
+		if cfg.group.Addr().Is4() {
+			return newIPv4(c)
+		}
+		return newIPv6(c)
+	})
+}
+
+func openPortableOn(cfg *config, m *members, count *counters, ipOf func(*net.UDPConn) ipConn) (socket, error) {
+	network, any := "udp4", netip.IPv4Unspecified()
+	if cfg.group.Addr().Is6() {
+		network, any = "udp6", netip.IPv6Unspecified()
+	}
+	at := netip.AddrPortFrom(any, cfg.group.Port())
+	lc := net.ListenConfig{Control: shareControl}
+	if !cfg.join {
+		at, lc.Control = netip.AddrPortFrom(any, 0), nil
+	}
+	// The setting up does not block, so there is nothing for a context to bound.
+	pc, err := lc.ListenPacket(context.Background(), network, at.String())
+	if err != nil {
+		return nil, err
+	}
+	s := &sockPortable{cfg: cfg, members: m, count: count, udp: pc.(*net.UDPConn), buf: make([]byte, OffloadSpace)}
+	s.ip = ipOf(s.udp)
+	if err := s.setup(); err != nil {
+		s.udp.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *sockPortable) setup() error {
+	cfg := s.cfg
+	s.caps.Batch = 1
+	s.caps.Destination, s.caps.HopLimit, s.caps.TOS = s.ip.controls()
+	if err := s.ip.setInterface(&cfg.ifi); err != nil {
+		return err
+	}
+	if err := s.ip.setLoopback(cfg.loopback); err != nil {
+		return err
+	}
+	if err := s.ip.setHopLimit(cfg.ttl, false); err != nil {
+		return err
+	}
+	if cfg.tos != 0 {
+		if err := s.ip.setTOS(cfg.tos); err != nil {
+			return err
+		}
+	}
+	// Some systems refuse a size above their limit instead of giving the limit.
+	for n := cfg.readBuffer; n >= 64<<10 && s.udp.SetReadBuffer(n) != nil; n /= 2 {
+	}
+	if cfg.writeBuffer > 0 {
+		if err := s.udp.SetWriteBuffer(cfg.writeBuffer); err != nil {
+			return err
+		}
+	}
+	from := sendAddr(&cfg.ifi, cfg.group.Addr())
+	switch {
+	case !cfg.src.IsValid():
+	case s.ip.sources():
+		from = cfg.src
+	case from == cfg.src:
+		cfg.src = netip.Addr{} // what the system does by itself
+	default:
+		return fail(unsupported("sending from a chosen address"), nil, "name the interface by its name; packets then leave from %s", from)
+	}
+	s.local = netip.AddrPortFrom(from, s.udp.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	return nil
+}
+
+func (s *sockPortable) readBatch(ps []datagram.Packet) (int, error) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if len(ps) == 0 {
+		return 0, nil
+	}
+	p := &ps[0]
+	if cap(p.Data) == 0 {
+		return 0, fail(ErrNoSpace, nil, "give every packet a Data with some capacity, best %d bytes", OffloadSpace)
+	}
+	for {
+		n, from, a, err := s.ip.read(s.buf)
+		if err != nil {
+			return 0, err
+		}
+		ua, ok := from.(*net.UDPAddr)
+		if !ok {
+			continue
+		}
+		src := ua.AddrPort()
+		src = netip.AddrPortFrom(src.Addr().Unmap().WithZone(""), src.Port())
+		if !a.dst.IsValid() {
+			// The system does not say; the group is the best guess.
+			a.dst = s.cfg.group.Addr()
+		}
+		if !s.members.accepts(src.Addr(), a.dst, a.ifindex, !a.dst.IsMulticast() && a.dst != limitedBroadcast) {
+			s.count.foreign.Add(1)
+			continue
+		}
+		if n > cap(p.Data) {
+			s.count.truncated.Add(1)
+			continue
+		}
+		*p = datagram.Packet{
+			Data: p.Data[:n], Src: src, Dst: netip.AddrPortFrom(a.dst, s.cfg.group.Port()),
+			IfIndex: a.ifindex, HopLimit: a.hopLimit, TOS: a.tos,
+		}
+		copy(p.Data, s.buf)
+		return 1, nil
+	}
+}
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+func (s *sockPortable) writeBatch(ps []datagram.Packet) (int, error) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	for i := range ps {
+		if err := s.write(&ps[i]); err != nil {
+			return i, err
+		}
+	}
+	return len(ps), nil
+}
+
+// write sends the datagrams of one packet.
+func (s *sockPortable) write(p *datagram.Packet) (err error) {
+	dst := p.Dst
+	if !dst.IsValid() {
+		dst = s.cfg.group
+	}
+	to := dst.Addr().Unmap()
+	src := p.Src.Addr().Unmap()
+	if to.Is4() != s.cfg.group.Addr().Is4() || src.IsValid() && src.Is4() != to.Is4() {
+		return fail(ErrFamily, nil, "send to %s from a connection of its own", dst)
+	}
+	if !src.IsValid() && to.IsMulticast() {
+		src = s.cfg.src
+	}
+	undo, err := s.adjust(p, to)
+	defer func() { err = errors.Join(err, undo()) }()
+	if err != nil {
+		return err
+	}
+	ua := &net.UDPAddr{IP: to.AsSlice(), Port: int(dst.Port()), Zone: to.Zone()}
+	if ua.Zone == "" && to.Is6() && (to.IsLinkLocalUnicast() || group.ScopeOf(to).NeedsZone()) {
+		ua.Zone = s.zone(p.IfIndex)
+	}
+	size := len(p.Data)
+	if p.SegSize > 0 && p.SegSize < size {
+		size = p.SegSize
+	}
+	rest := p.Data
+	for {
+		n := min(size, len(rest))
+		if err := s.send(rest[:n], src, cmp.Or(p.IfIndex, s.cfg.ifi.Index), ua); err != nil {
+			return err
+		}
+		if rest = rest[n:]; len(rest) == 0 {
+			return nil
+		}
+	}
+}
+
+// send waits a little while the interface's queue is full, which BSD systems tell
+// with ENOBUFS where Linux blocks.
+func (s *sockPortable) send(b []byte, src netip.Addr, ifindex int, to *net.UDPAddr) error {
+	for try := 0; ; try++ {
+		err := s.ip.write(b, src, ifindex, to)
+		if err == nil || !isQueueFull(err) || try == queueWaits {
+			return err
+		}
+		time.Sleep(queueWait)
+	}
+}
+
+// adjust changes the socket's settings for one packet that asks for its own, and
+// returns how to change them back. x/net has control messages for few of them on
+// few systems; this works on all, and is not for the common case.
+func (s *sockPortable) adjust(p *datagram.Packet, to netip.Addr) (undo func() error, err error) {
+	var undos []func() error
+	undo = func() error {
+		var errs []error
+		for _, f := range undos {
+			errs = append(errs, f())
+		}
+		return errors.Join(errs...)
+	}
+	if p.HopLimit > 0 {
+		unicast := !to.IsMulticast()
+		old, err := s.ip.hopLimit(unicast)
+		if err != nil {
+			return undo, err
+		}
+		undos = append(undos, func() error { return s.ip.setHopLimit(old, unicast) })
+		if err := s.ip.setHopLimit(p.HopLimit, unicast); err != nil {
+			return undo, err
+		}
+	}
+	if p.TOS != 0 {
+		undos = append(undos, func() error { return s.ip.setTOS(s.cfg.tos) })
+		if err := s.ip.setTOS(int(p.TOS)); err != nil {
+			return undo, err
+		}
+	}
+	if p.IfIndex != 0 && p.IfIndex != s.cfg.ifi.Index && to.IsMulticast() {
+		ifi, err := net.InterfaceByIndex(p.IfIndex)
+		if err != nil {
+			return undo, fail(ErrNoInterface, nil, "no interface has the packet's IfIndex %d", p.IfIndex)
+		}
+		undos = append(undos, func() error { return s.ip.setInterface(&s.cfg.ifi) })
+		if err := s.ip.setInterface(ifi); err != nil {
+			return undo, err
+		}
+	}
+	return undo, nil
+}
+
+func (s *sockPortable) zone(ifindex int) string {
+	if ifindex != 0 && ifindex != s.cfg.ifi.Index {
+		if ifi, err := net.InterfaceByIndex(ifindex); err == nil {
+			return ifi.Name
+		}
+	}
+	return s.cfg.ifi.Name
+}
+
+func (s *sockPortable) join(ch group.Channel) error {
+	return s.membership(s.ip.join(&s.cfg.ifi, ch), ch)
+}
+
+func (s *sockPortable) leave(ch group.Channel) error {
+	return s.membership(s.ip.leave(&s.cfg.ifi, ch), ch)
+}
+
+// membership turns x/net's private "not implemented" into an UnsupportedError. All
+// other errors come from the system.
+func (s *sockPortable) membership(err error, ch group.Channel) error {
+	if err == nil || isSystem(err) || ch.AnySource() {
+		return err
+	}
+	return fail(unsupported("a source-specific join"), err, "join a group outside the source-specific range without mcast.Source and compare each packet's Src")
+}
+
+func (s *sockPortable) localAddr() netip.AddrPort         { return s.local }
+func (s *sockPortable) capabilities() Capabilities        { return s.caps }
+func (s *sockPortable) setReadDeadline(t time.Time) error { return s.udp.SetReadDeadline(t) }
+func (s *sockPortable) close() error                      { return s.udp.Close() }
+
+func (s *sockPortable) syscallConn() (syscall.RawConn, error) { return s.udp.SyscallConn() }
+
+func (s *sockPortable) readBuffer() int {
+	raw, err := s.udp.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	return readBufferSize(raw)
+}

@@ -1,0 +1,325 @@
+package mcast
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/mcast/group"
+)
+
+// sockLinux is the socket of Linux: its own descriptor, because package net
+// replaces a multicast bind address by the wildcard, parked in Go's poller.
+type sockLinux struct {
+	cfg   *config
+	file  *os.File
+	raw   syscall.RawConn
+	local netip.AddrPort
+	caps  Capabilities
+	rbuf  int
+
+	rx receiver
+	tx sender
+}
+
+func openLinux(cfg *config, m *members, count *counters) (*sockLinux, error) {
+	s := &sockLinux{cfg: cfg}
+	is4 := cfg.group.Addr().Is4()
+	family := unix.AF_INET6
+	if is4 {
+		family = unix.AF_INET
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_UDP)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	if err := s.setup(fd, is4); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	if err := s.locate(family); err != nil && cfg.send {
+		unix.Close(fd)
+		return nil, err
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("getsockname", err)
+	}
+	s.local = netip.AddrPortFrom(s.local.Addr(), addrPort(sa).Port())
+
+	s.file = os.NewFile(uintptr(fd), "udp:"+cfg.group.String())
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		s.file.Close()
+		return nil, err
+	}
+	s.rx.init(cfg, m, count, s.caps.ReceiveOffload)
+	s.tx.init(cfg, count, s.caps.SendOffload)
+	return s, nil
+}
+
+// setup sets all options and binds. Options are set before the bind, so that no
+// packet slips in unfiltered.
+func (s *sockLinux) setup(fd int, is4 bool) error {
+	cfg := s.cfg
+	o := options{fd: fd}
+	s.caps = Capabilities{Destination: true, Batch: BatchSize}
+
+	if cfg.join {
+		// A group's port is shared; a port picked for a sender alone is not.
+		o.set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1, "SO_REUSEADDR")
+	}
+	if is4 {
+		s.caps.KernelFilter = o.try(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0, "IP_MULTICAST_ALL")
+		o.set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO")
+		s.caps.HopLimit = o.try(unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL")
+		s.caps.TOS = o.try(unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS")
+		o.set(unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, cfg.ttl, "IP_MULTICAST_TTL")
+		o.set(unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, bit(cfg.loopback), "IP_MULTICAST_LOOP")
+		if cfg.tos != 0 {
+			o.set(unix.IPPROTO_IP, unix.IP_TOS, cfg.tos, "IP_TOS")
+		}
+	} else {
+		o.set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY")
+		s.caps.KernelFilter = o.try(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0, "IPV6_MULTICAST_ALL")
+		o.set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO")
+		s.caps.HopLimit = o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT")
+		s.caps.TOS = o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS")
+		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, cfg.ttl, "IPV6_MULTICAST_HOPS")
+		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, bit(cfg.loopback), "IPV6_MULTICAST_LOOP")
+		if cfg.tos != 0 {
+			o.set(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, cfg.tos, "IPV6_TCLASS")
+		}
+	}
+	o.multicastIf(cfg)
+	// The NEW form has 64-bit seconds on 32-bit machines too; it came in 5.1.
+	s.caps.Timestamps = o.try(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1, "SO_TIMESTAMPNS_NEW") ||
+		o.try(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS")
+	s.caps.DropCounter = o.try(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL")
+	o.buffer(unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.readBuffer)
+	o.buffer(unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.writeBuffer)
+	s.caps.SendOffload, s.caps.ReceiveOffload = probeOffload(fd, cfg.offload)
+	if o.err == nil {
+		o.bind(cfg)
+	}
+	s.caps.BindGroup = !cfg.wildcard()
+	// The kernel reports twice what it was asked for: half is its own book-keeping.
+	if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
+		s.rbuf = n / 2
+	}
+	return o.err
+}
+
+// options sets socket options until one fails, and remembers that.
+type options struct {
+	fd  int
+	err error
+}
+
+func (o *options) set(level, opt, value int, name string) {
+	if o.err == nil {
+		o.err = os.NewSyscallError("setsockopt "+name, unix.SetsockoptInt(o.fd, level, opt, value))
+	}
+}
+
+// try is set for an option that older or imitated kernels (gVisor) may not have.
+func (o *options) try(level, opt, value int, name string) bool {
+	if o.err != nil {
+		return false
+	}
+	err := unix.SetsockoptInt(o.fd, level, opt, value)
+	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) && !errors.Is(err, unix.EOPNOTSUPP) {
+		o.err = os.NewSyscallError("setsockopt "+name, err)
+	}
+	return err == nil
+}
+
+// buffer asks for a size beyond the system's limit first, which needs
+// CAP_NET_ADMIN, then for what the limit allows.
+func (o *options) buffer(force, plain, size int) {
+	if size > 0 && o.err == nil && unix.SetsockoptInt(o.fd, unix.SOL_SOCKET, force, size) != nil {
+		o.set(unix.SOL_SOCKET, plain, size, "buffer size")
+	}
+}
+
+// multicastIf makes packets to groups leave by the connection's interface.
+func (o *options) multicastIf(cfg *config) {
+	if o.err != nil {
+		return
+	}
+	if cfg.group.Addr().Is6() {
+		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, cfg.ifi.Index, "IPV6_MULTICAST_IF")
+		return
+	}
+	m := unix.IPMreqn{Ifindex: int32(cfg.ifi.Index)}
+	if cfg.src.IsValid() {
+		m.Address = cfg.src.As4()
+	}
+	o.err = os.NewSyscallError("setsockopt IP_MULTICAST_IF", unix.SetsockoptIPMreqn(o.fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &m))
+}
+
+func (o *options) bind(cfg *config) {
+	at := cfg.group
+	if cfg.wildcard() {
+		any := netip.IPv4Unspecified()
+		if at.Addr().Is6() {
+			any = netip.IPv6Unspecified()
+		}
+		at = netip.AddrPortFrom(any, at.Port())
+		if !cfg.join {
+			at = netip.AddrPortFrom(any, 0)
+		}
+	}
+	o.err = os.NewSyscallError("bind", unix.Bind(o.fd, sockaddr(at, cfg.ifi.Index)))
+}
+
+// locate asks the kernel which address packets to the group will be sent from, by
+// connecting a second socket, which sends nothing. It finds out at Open that
+// sending cannot work.
+func (s *sockLinux) locate(family int) error {
+	if s.cfg.src.IsValid() {
+		s.local = netip.AddrPortFrom(s.cfg.src, 0)
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	o := options{fd: fd}
+	o.multicastIf(s.cfg)
+	if o.err != nil {
+		return o.err
+	}
+	if err := unix.Connect(fd, sockaddr(s.cfg.group, s.cfg.ifi.Index)); err != nil {
+		return s.noRoute(os.NewSyscallError("connect", err))
+	}
+	if sa, err := unix.Getsockname(fd); err == nil && !s.local.IsValid() {
+		s.local = addrPort(sa)
+	}
+	return nil
+}
+
+func (s *sockLinux) noRoute(err error) error {
+	ifi := &s.cfg.ifi
+	switch {
+	case ifi.Flags&net.FlagUp == 0:
+		return fail(ErrNoRoute, err, "%s is down; bring it up (ip link set %s up)", ifi.Name, ifi.Name)
+	case ifi.Flags&net.FlagLoopback != 0 && s.cfg.group.Addr().Is6():
+		// The kernel makes ff00::/8 routes for interfaces with the MULTICAST
+		// flag only, and lo has none. One of type multicast is accepted too,
+		// but then packets vanish; it has to be local.
+		return fail(ErrNoRoute, err, "IPv6 multicast within the host needs a route (ip -6 route add local ff00::/8 dev %s table local); or use IPv4", ifi.Name)
+	case errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EHOSTUNREACH):
+		return fail(ErrNoRoute, err, "check that %s has an address of the group's IP version; %s", ifi.Name, candidates(s.cfg.group.Addr().Is4()))
+	}
+	return err
+}
+
+func (s *sockLinux) join(ch group.Channel) error {
+	opt, b := unix.MCAST_JOIN_GROUP, groupReq(s.cfg.ifi.Index, ch, wordSize)
+	if !ch.AnySource() {
+		opt = unix.MCAST_JOIN_SOURCE_GROUP
+	}
+	return s.membership(opt, b, "setsockopt MCAST_JOIN")
+}
+
+func (s *sockLinux) leave(ch group.Channel) error {
+	opt, b := unix.MCAST_LEAVE_GROUP, groupReq(s.cfg.ifi.Index, ch, wordSize)
+	if !ch.AnySource() {
+		opt = unix.MCAST_LEAVE_SOURCE_GROUP
+	}
+	return s.membership(opt, b, "setsockopt MCAST_LEAVE")
+}
+
+func (s *sockLinux) membership(opt int, req []byte, name string) error {
+	level := unix.IPPROTO_IP
+	if s.cfg.group.Addr().Is6() {
+		level = unix.IPPROTO_IPV6
+	}
+	var err error
+	if cerr := s.raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptString(int(fd), level, opt, string(req))
+	}); cerr != nil {
+		return cerr
+	}
+	return os.NewSyscallError(name, err)
+}
+
+func (s *sockLinux) readBatch(ps []datagram.Packet) (int, error)  { return s.rx.read(s.raw, ps) }
+func (s *sockLinux) writeBatch(ps []datagram.Packet) (int, error) { return s.tx.write(s.raw, ps) }
+func (s *sockLinux) localAddr() netip.AddrPort                    { return s.local }
+func (s *sockLinux) readBuffer() int                              { return s.rbuf }
+func (s *sockLinux) setReadDeadline(t time.Time) error            { return s.file.SetReadDeadline(t) }
+func (s *sockLinux) syscallConn() (syscall.RawConn, error)        { return s.raw, nil }
+func (s *sockLinux) close() error                                 { return s.file.Close() }
+
+func (s *sockLinux) capabilities() Capabilities {
+	c := s.caps
+	c.SendOffload = s.tx.offload.Load()
+	return c
+}
+
+// wordSize is the size of a C long: it decides padding in the kernel's structs.
+const wordSize = int(unsafe.Sizeof(uintptr(0)))
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// probeOffload finds out whether the kernel can segment (since 4.18) and coalesce.
+// The latter is used where it can also be read back, which is since 5.12.
+func probeOffload(fd int, mode offloadMode) (send, receive bool) {
+	if mode == offloadOff {
+		return false, false
+	}
+	if _, err := unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT); err == nil {
+		send = mode == offloadOn || !corruptsSegments(kernelVersion())
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1) == nil {
+		on, err := unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO)
+		receive = unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 0) == nil && err == nil && on == 1
+	}
+	return send, receive
+}
+
+// corruptsSegments names the kernels that damage UDP headers when all segments of
+// a send are equally long and the network card takes part, and that give no sign
+// of it: 7.0 to 7.1.4.
+func corruptsSegments(major, minor, patch int) bool {
+	return major == 7 && (minor == 0 || minor == 1 && patch < 5)
+}
+
+func kernelVersion() (major, minor, patch int) {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return 0, 0, 0
+	}
+	return parseVersion(unix.ByteSliceToString(u.Release[:]))
+}
+
+// parseVersion reads the numbers at the start of "6.1.0-42-amd64".
+func parseVersion(s string) (major, minor, patch int) {
+	n := [3]int{}
+	i := 0
+	for _, c := range []byte(s) {
+		switch {
+		case c >= '0' && c <= '9' && n[i] < 1e6:
+			n[i] = n[i]*10 + int(c-'0')
+		case c == '.' && i < 2:
+			i++
+		default:
+			return n[0], n[1], n[2]
+		}
+	}
+	return n[0], n[1], n[2]
+}
