@@ -8,7 +8,7 @@ import "time"
 // DefaultDepth is how much sending time a bucket may save up: long enough to
 // cover a late timer without losing rate, short enough that a burst at it still
 // fits a default socket buffer.
-const DefaultDepth = 2 * time.Millisecond
+const DefaultDepth = 4 * time.Millisecond
 
 // A Bucket is a token bucket counted in time: each packet moves its clock on by
 // the time it takes at the set rate, and sending is allowed while that clock is

@@ -1,0 +1,147 @@
+package norm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLocalName(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.txt": "a.txt", "dir/a b.txt": "dir/a b.txt", "./x": "x", "a/../b": "b", "ä€.bin": "ä€.bin", `d\x`: "d/x", ".hidden": ".hidden",
+	} {
+		if got, err := localName(name); err != nil || got != filepath.FromSlash(want) {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{
+		"", ".", "..", "../x", "a/../../x", "/etc/passwd", "a\x00b", "a\nb", `..\x`, strings.Repeat("a", maxName+1), ".norm-ABC.part", "d/.norm-x",
+	} {
+		if got, err := localName(name); !errors.Is(err, ErrName) {
+			t.Errorf("%q gave %q, %v", name, got, err)
+		}
+	}
+}
+
+func newRoot(t *testing.T) (*os.Root, string) {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root, dir
+}
+
+func TestSinkDigestsBlocksInAnyOrder(t *testing.T) {
+	data := noise(1_000_003)
+	sum := sha256.Sum256(data)
+	const block = 90_000
+	for _, order := range [][]int{
+		{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, {1, 0, 3, 2, 11, 4, 6, 5, 10, 8, 7, 9},
+	} {
+		root, dir := newRoot(t)
+		file, err := newFileSink(root, dir, int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		memory := newMemorySink(int64(len(data)))
+		for _, s := range []*sink{file, memory} {
+			for _, i := range order {
+				if err := s.write(data[i*block:min((i+1)*block, len(data))], int64(i*block)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			path, err := s.commit(&fileInfo{sha256: sum[:]}, "sub/dir/name")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := s.data
+			if path != "" {
+				got, _ = os.ReadFile(path)
+			}
+			if !bytes.Equal(got, data) {
+				t.Errorf("order %v: %d bytes, differing", order, len(got))
+			}
+		}
+	}
+}
+
+func TestSinkRefuses(t *testing.T) {
+	root, dir := newRoot(t)
+	outside := t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	for _, c := range []struct {
+		title, name string
+		info        fileInfo
+		short       bool
+		want        error
+	}{
+		{"a wrong digest", "x", fileInfo{sha256: make([]byte, 32)}, false, ErrDigest},
+		{"missing bytes", "x", fileInfo{}, true, io.ErrUnexpectedEOF},
+		{"a name that escapes", "../x", fileInfo{}, false, ErrName},
+		{"a link that escapes", "link/x", fileInfo{}, false, nil},
+	} {
+		s, err := newFileSink(root, dir, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !c.short {
+			s.write([]byte("data"), 0)
+		}
+		if _, err := s.commit(&c.info, c.name); err == nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.title, err)
+		}
+		s.discard()
+	}
+	if e, _ := os.ReadDir(outside); len(e) > 0 {
+		t.Errorf("outside the directory: %v", e)
+	}
+	if e, _ := os.ReadDir(dir); len(e) != 1 {
+		t.Errorf("left behind: %v", e)
+	}
+}
+
+func TestFileInfo(t *testing.T) {
+	sum := sha256.Sum256(nil)
+	for _, f := range []fileInfo{
+		{name: "a", size: -1}, {name: "dir/ü.bin", size: 0}, {name: "x", size: 1<<48 - 1, sha256: sum[:]}, {name: "", size: 3},
+	} {
+		got := parseFileInfo(f.append(nil))
+		if got.name != f.name || got.size != f.size || !bytes.Equal(got.sha256, f.sha256) {
+			t.Errorf("%+v came back as %+v", f, got)
+		}
+	}
+	// What other programs send: the bare name, with or without a NUL.
+	for _, b := range []string{"file.bin", "file.bin\x00", "file.bin\x00junk\nsize=x\nsha256=12\n"} {
+		if got := parseFileInfo([]byte(b)); got.name != "file.bin" || got.size != -1 || got.sha256 != nil {
+			t.Errorf("%q read as %+v", b, got)
+		}
+	}
+}
+
+func FuzzFileInfo(f *testing.F) {
+	f.Add([]byte("name\x00size=12\nsha256=00\n"))
+	f.Add([]byte("../../etc/passwd"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		info := parseFileInfo(b)
+		if len(info.name) > maxName || info.size < -1 || info.sha256 != nil && len(info.sha256) != 32 {
+			t.Fatalf("%+v", info)
+		}
+		if local, err := localName(info.name); err == nil && !filepath.IsLocal(local) {
+			t.Fatalf("%q became %q", info.name, local)
+		}
+		again := parseFileInfo(info.append(nil))
+		if again.name != info.name || again.size != info.size || !bytes.Equal(again.sha256, info.sha256) {
+			t.Fatalf("%+v came back as %+v", info, again)
+		}
+	})
+}
