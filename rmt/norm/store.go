@@ -172,7 +172,8 @@ func (s *store) do(j *job) {
 		return
 	}
 	if err != nil {
-		s.r.loop.Post(func(now time.Time) { s.r.engine.Stored(now, e.Key, err) })
+		key := e.Key // the job is cleared before this runs
+		s.r.loop.Post(func(now time.Time) { s.r.engine.Stored(now, key, err) })
 		s.giveUp(in, err)
 	}
 }

@@ -304,20 +304,26 @@ func (s *Sender) Advance(now time.Time) {
 
 // Next returns the next deadline; see [engine.Engine].
 func (s *Sender) Next() time.Time {
+	next := engine.Earliest(s.repairs.next(), s.nextRetire())
+	return engine.Earliest(next, s.nextTransmit())
+}
+
+// nextTransmit returns when there is something to send and the rate allows it. A
+// message that is due but has to wait for the rate must not be reported as due: its
+// caller would come back at once, and again.
+func (s *Sender) nextTransmit() time.Time {
 	next := s.grtt.nextProbe
 	if s.sendable() {
-		t := s.bucket.Next()
-		if t.IsZero() {
-			t = s.now
-		}
-		next = engine.Earliest(next, t)
+		next = s.now
 	}
-	next = engine.Earliest(next, s.repairs.next())
 	next = engine.Earliest(next, s.flush.next())
 	next = engine.Earliest(next, s.adv.next())
 	next = engine.Earliest(next, s.squelch.next())
 	next = engine.Earliest(next, s.eot.next())
-	return engine.Earliest(next, s.nextRetire())
+	if t := s.bucket.Next(); next.Before(t) {
+		next = t
+	}
+	return next
 }
 
 // sendable reports whether there is data to send, the rate permitting.

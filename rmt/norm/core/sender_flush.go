@@ -217,6 +217,9 @@ func (q *squelchState) ask(now time.Time, id wire.TransportID) {
 		q.lowest = id
 	}
 	q.wanted = true
+	if q.due.Before(now) {
+		q.due = now
+	}
 }
 
 func (q *squelchState) next() time.Time {
@@ -260,7 +263,12 @@ type advState struct {
 	due    time.Time
 }
 
-func (a *advState) ask(now time.Time) { a.wanted = true }
+func (a *advState) ask(now time.Time) {
+	a.wanted = true
+	if a.due.Before(now) {
+		a.due = now
+	}
+}
 
 func (a *advState) next() time.Time {
 	if !a.wanted {
