@@ -1,0 +1,54 @@
+# Everything needs Go; test needs nothing else. What a machine cannot run is
+# skipped and listed with its reason. .ci/run does all of it.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 60s
+BENCH       ?= .
+PLATFORMS   := linux/amd64 linux/arm64 linux/386 \
+               darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
+
+.PHONY: all test lint cross bench fuzz peers examples
+
+all: test lint
+
+# The race detector needs cgo and a C compiler; a machine without goes without.
+test:
+	@race=; \
+	if $(GO) build -race -buildvcs=false -o /dev/null ./internal/cmd/testsummary 2>/dev/null; then race=-race; \
+	else echo 'note: the race detector does not build here (no C compiler?), testing without it'; fi; \
+	$(GO) run ./internal/cmd/testsummary $$race -shuffle=on -timeout 10m ./...
+
+lint:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not gofmt-clean:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test -count=1 ./internal/archtest
+
+cross:
+	@for p in $(PLATFORMS); do \
+		echo "$$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build ./... || exit 1; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# Every fuzz target in turn, FUZZTIME each; all run, then any failure counts.
+fuzz:
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | { failed=; while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "$$(dirname "$$file") $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || failed="$$failed $$target"; \
+		done; \
+	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; }
+
+# The programs that tests hold ours against. The tests build them themselves; this
+# shows early whether it can be done.
+peers:
+	MULTICAST_LAB=required $(GO) test -count=1 -run '^TestBuild$$' -v ./interop/...
+
+# The examples' test builds and runs each of them, on lo.
+examples:
+	@$(GO) run ./internal/cmd/testsummary -count=1 -timeout 3m ./examples/...

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// An event is a line of go test -json (go doc test2json, go help buildjson).
+type event struct {
+	Action      string
+	Package     string
+	ImportPath  string // of build-output
+	FailedBuild string
+	Test        string
+	Output      string
+	Elapsed     float64
+}
+
+// A test is named by its package and itself; with no name it stands for what the
+// package says outside its tests.
+type test struct{ pkg, name string }
+
+type summary struct {
+	w      io.Writer
+	output map[test]*strings.Builder   // of tests that run, and of packages
+	builds map[string]*strings.Builder // by import path
+	counts map[string]map[string]int   // by package and action
+	fails  []test
+	skips  map[string]*skip // by reason, its numbers apart
+}
+
+// A skip is a reason and the tests that gave it.
+type skip struct {
+	why   string
+	tests []test
+}
+
+// summarize reads the events of go test -json from r, writes the summary to w and
+// reports whether all went well.
+func summarize(r io.Reader, w io.Writer) bool {
+	s := summary{
+		w:      w,
+		output: map[test]*strings.Builder{},
+		builds: map[string]*strings.Builder{},
+		counts: map[string]map[string]int{},
+		skips:  map[string]*skip{},
+	}
+	in := bufio.NewReader(r)
+	for {
+		line, err := in.ReadBytes('\n')
+		if len(bytes.TrimSpace(line)) > 0 {
+			var e event
+			if json.Unmarshal(line, &e) != nil {
+				fmt.Fprintf(w, "%s", line) // go test says it in the clear
+			} else {
+				s.event(&e)
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	return s.close()
+}
+
+func appendTo[K comparable](m map[K]*strings.Builder, key K, text string) {
+	if m[key] == nil {
+		m[key] = &strings.Builder{}
+	}
+	m[key].WriteString(text)
+}
+
+func (s *summary) event(e *event) {
+	t := test{e.Package, e.Test}
+	switch e.Action {
+	case "output":
+		appendTo(s.output, t, e.Output)
+		return
+	case "build-output":
+		appendTo(s.builds, e.ImportPath, e.Output)
+		return
+	case "pass", "fail", "skip":
+	default:
+		return
+	}
+	if e.Test == "" {
+		s.packageDone(e)
+		return
+	}
+	if s.counts[e.Package] == nil {
+		s.counts[e.Package] = map[string]int{}
+	}
+	s.counts[e.Package][e.Action]++
+	switch e.Action {
+	case "fail":
+		s.fails = append(s.fails, t)
+		return // its output waits for the end of the package
+	case "skip":
+		why := reason(s.output[t])
+		key := number.ReplaceAllString(why, "#") // process IDs and the like
+		if s.skips[key] == nil {
+			s.skips[key] = &skip{why: why}
+		}
+		s.skips[key].tests = append(s.skips[key].tests, t)
+	}
+	delete(s.output, t)
+}
+
+func (s *summary) packageDone(e *event) {
+	n := s.counts[e.Package]
+	all := n["pass"] + n["fail"] + n["skip"]
+	switch {
+	case e.Action == "fail":
+		fmt.Fprintf(s.w, "FAIL  %s  %.1fs\n", e.Package, e.Elapsed)
+		if b := s.builds[e.FailedBuild]; b != nil {
+			fmt.Fprint(s.w, indent(b.String()))
+		}
+		if n["fail"] == 0 { // the build, a panic or os.Exit: the package itself failed
+			s.fails = append(s.fails, test{e.Package, ""})
+		}
+		var said []test // in the order of their names; the package's own comes last
+		for t := range s.output {
+			if t.pkg == e.Package {
+				said = append(said, t)
+			}
+		}
+		slices.SortFunc(said, func(a, b test) int {
+			if (a.name == "") != (b.name == "") {
+				return len(b.name) - len(a.name)
+			}
+			return strings.Compare(a.name, b.name)
+		})
+		for _, t := range said {
+			fmt.Fprint(s.w, indent(s.output[t].String()))
+		}
+	case all > 0:
+		skipped := ""
+		if n["skip"] > 0 {
+			skipped = fmt.Sprintf(", %d skipped", n["skip"])
+		}
+		fmt.Fprintf(s.w, "ok    %s  %.1fs  %d tests%s\n", e.Package, e.Elapsed, all, skipped)
+	}
+	maps.DeleteFunc(s.output, func(t test, _ *strings.Builder) bool { return t.pkg == e.Package })
+}
+
+// close writes the closing lists and the count.
+func (s *summary) close() bool {
+	var passed, failed, skipped int
+	for _, n := range s.counts {
+		passed, failed, skipped = passed+n["pass"], failed+n["fail"], skipped+n["skip"]
+	}
+	if len(s.skips) > 0 {
+		fmt.Fprintln(s.w, "\nSkipped:")
+		for _, key := range slices.Sorted(maps.Keys(s.skips)) {
+			fmt.Fprintf(s.w, "  %s\n", s.skips[key].why)
+			for _, t := range s.skips[key].tests {
+				fmt.Fprintf(s.w, "      %s %s\n", t.pkg, t.name)
+			}
+		}
+	}
+	if len(s.fails) > 0 {
+		fmt.Fprintln(s.w, "\nFailed:")
+		for _, t := range s.fails {
+			if t.name == "" {
+				failed++
+				t.name = "(the package itself)"
+			}
+			fmt.Fprintf(s.w, "  %s %s\n", t.pkg, t.name)
+		}
+	}
+	fmt.Fprintf(s.w, "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped)
+	return failed == 0
+}
+
+func indent(text string) string {
+	return "      " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n      ") + "\n"
+}
+
+var (
+	logLine = regexp.MustCompile(`^\s*\S+\.go:\d+: `)
+	number  = regexp.MustCompile(`\d+`)
+)
+
+// reason picks what a test gave to Skip out of its output: the last thing it
+// logged.
+func reason(output *strings.Builder) string {
+	if output == nil {
+		return "no reason given"
+	}
+	var why []string
+	for line := range strings.Lines(output.String()) {
+		line = strings.TrimRight(line, "\n")
+		switch at := logLine.FindString(line); {
+		case at != "":
+			why = []string{line[len(at):]}
+		case strings.HasPrefix(strings.TrimSpace(line), "--- SKIP") || strings.HasPrefix(line, "==="):
+		case len(why) > 0:
+			why = append(why, strings.TrimSpace(line))
+		}
+	}
+	if len(why) == 0 || strings.Join(why, "") == "" {
+		return "no reason given"
+	}
+	return strings.Join(why, " ")
+}
