@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
 
 	"github.com/gomulticast/multicast/mcast"
 	"github.com/gomulticast/multicast/rmt/norm"
@@ -93,7 +94,7 @@ func (f *demoFlags) transfer(ctx context.Context, file, dir string, out io.Write
 		defer d.r.Close()
 		rx = append(rx, d)
 		go func() { d.receive(ctx); done <- d }()
-		go d.draw(ctx, show, st.Size())
+		go d.draw(ctx, show.add(d.name, st.Size()), st.Size())
 	}
 	conn, err := f.open(ctx)
 	if err != nil {
@@ -110,7 +111,7 @@ func (f *demoFlags) transfer(ctx context.Context, file, dir string, out io.Write
 		return err
 	}
 	defer s.Close()
-	fmt.Fprintf(out, "Sending %s (%s) once to %v on %s, to %d receivers that each lose %v %%.\n\n",
+	fmt.Fprintf(out, "Sending %s (%s) once to %v on %s, to %d receivers that each lose %v %%.\n",
 		file, size(st.Size()), conn.Group(), conn.Interface().Name, demoReceivers, f.loss)
 	start := time.Now()
 	t, err := s.SendFile(ctx, file, norm.WaitForCount(demoReceivers))
@@ -131,6 +132,7 @@ func (f *demoFlags) transfer(ctx context.Context, file, dir string, out io.Write
 		return ctx.Err()
 	}
 	want, sumErr := fileSum(file)
+	fmt.Fprintln(out)
 	ok := f.table(out, rx, want, st.Size(), start)
 	stats := s.Stats()
 	fmt.Fprintf(out, "\nThe sender put %s on the wire, %.3f times the file, and answered %d NACKs with %d repairs.\n",
@@ -198,8 +200,7 @@ func (d *demoReceiver) receive(ctx context.Context) {
 	}
 }
 
-func (d *demoReceiver) draw(ctx context.Context, show *bars, total int64) {
-	bar := show.add(d.name, total)
+func (d *demoReceiver) draw(ctx context.Context, bar *mpb.Bar, total int64) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for seen := false; ; {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -96,11 +95,10 @@ func parseFEC(s string) (block, parity int, err error) {
 	return block, parity, nil
 }
 
-// openWith opens a connection and wraps it in the loss asked for.
-func (s *session) openWith(ctx context.Context, open func(context.Context, string, ...mcast.Option) (*mcast.Conn, error), opts ...mcast.Option) (*mcast.Conn, error) {
-	c, err := open(ctx, s.group, append(s.options(), opts...)...)
-	if err != nil {
-		return nil, fmt.Errorf("%w", err)
-	}
-	return c, nil
+// An opener is mcast.Open, mcast.Dial or mcast.Listen.
+type opener func(context.Context, string, ...mcast.Option) (*mcast.Conn, error)
+
+// openWith opens a connection with the flags' options and more.
+func (s *session) openWith(ctx context.Context, open opener, opts ...mcast.Option) (*mcast.Conn, error) {
+	return open(ctx, s.group, append(s.options(), opts...)...)
 }

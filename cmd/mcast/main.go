@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait for the goodbye
 	err := root().ExecuteContext(ctx)
 	interrupted := ctx.Err() != nil
 	stop()
@@ -62,13 +64,17 @@ func status(err error, interrupted bool) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "mcast: %v\nSee mcast help.\n", err)
+		fmt.Fprintf(os.Stderr, "mcast: %s\nSee mcast help.\n", plain(err))
 		return exitUsage
 	case !errors.Is(err, errFailed):
-		fmt.Fprintf(os.Stderr, "mcast: %v\n", err)
+		fmt.Fprintf(os.Stderr, "mcast: %s\n", plain(err))
 	}
 	return exitFailed
 }
+
+// plain returns an error's text without the name of package mcast, which is also
+// ours.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "mcast: ") }
 
 func version() string {
 	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {

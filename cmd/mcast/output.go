@@ -72,7 +72,7 @@ func (p *printer) failure(file string, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.err, "mcast: %v\n", err)
+	fmt.Fprintf(p.err, "mcast: %s\n", plain(err))
 }
 
 // size writes a number of bytes for people.

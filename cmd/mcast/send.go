@@ -177,6 +177,7 @@ func (f *sendFlags) sendAll(ctx context.Context, s *norm.Sender, files []string,
 		stop func()
 	}
 	var items []item
+	var delivered int
 	var total int64
 	for _, file := range files {
 		t, err := s.SendFile(ctx, file, opts...)
@@ -187,7 +188,6 @@ func (f *sendFlags) sendAll(ctx context.Context, s *norm.Sender, files []string,
 			}
 			continue
 		}
-		total += t.Size()
 		items = append(items, item{file, t, follow(show, filepath.Base(file), t)})
 	}
 	for _, it := range items {
@@ -195,15 +195,18 @@ func (f *sendFlags) sendAll(ctx context.Context, s *norm.Sender, files []string,
 		it.stop()
 		if err != nil {
 			fail(it.file, err)
+			continue
 		}
+		delivered++
+		total += it.t.Size()
 	}
 	seconds := time.Since(start).Seconds()
 	s.Shutdown(ctx) // goodbye, even if ctx has ended
 	show.wait()
 	st := s.Stats()
-	out.event(sentEvent{"sent", len(files), total, st.Bytes, st.Nacks, st.Repairs, seconds},
+	out.event(sentEvent{"sent", delivered, total, st.Bytes, st.Nacks, st.Repairs, seconds},
 		"sent %d file(s), %s in %.2f s (%s): %s on the wire, %d NACKs, %d repairs",
-		len(files), size(total), seconds, bitrate(float64(total)*8/seconds), size(int64(st.Bytes)), st.Nacks, st.Repairs)
+		delivered, size(total), seconds, bitrate(float64(total)*8/seconds), size(int64(st.Bytes)), st.Nacks, st.Repairs)
 	if failed {
 		return errFailed
 	}
