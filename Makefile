@@ -17,7 +17,7 @@ test:
 	@race=; \
 	if $(GO) build -race -buildvcs=false -o /dev/null ./internal/cmd/testsummary 2>/dev/null; then race=-race; \
 	else echo 'note: the race detector does not build here (no C compiler?), testing without it'; fi; \
-	$(GO) run ./internal/cmd/testsummary $$race -shuffle=on -timeout 10m ./...
+	$(GO) run ./internal/cmd/testsummary $$race -shuffle=on -timeout 5m ./...
 
 lint:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not gofmt-clean:"; echo "$$files"; exit 1; fi
