@@ -106,7 +106,7 @@ func TestPlanted(t *testing.T) {
 
 		{"syscall in a protocol", "rmt/norm/a.go", `package norm; import _ "syscall"`, "rmt/norm imports syscall;"},
 		{"x/sys in the loop", "internal/drive/a.go", `package drive; import _ "golang.org/x/sys/unix"`, "internal/drive imports golang.org/x/sys/unix;"},
-		{"syscall in a command", "cmd/mcast/a.go", `package main; import _ "syscall"`, "cmd/mcast imports syscall;"},
+		{"syscall in a command", "cmd/other/a.go", `package main; import _ "syscall"`, "cmd/other imports syscall;"},
 		{"x/sys in mcast", "mcast/a.go", `package mcast; import _ "golang.org/x/sys/unix"`, ""},
 		{"x/sys in the lab", "internal/netlab/a.go", `package netlab; import _ "golang.org/x/sys/unix"`, ""},
 		{"syscall in a test", "rmt/norm/a_test.go", `package norm; import _ "syscall"`, ""},
