@@ -35,7 +35,7 @@ func demoCommand() *cobra.Command {
 		Long: "demo sends FILE, or the program's own file, once over multicast on the loopback\n" +
 			"interface. Three receivers each lose some of the packets, ask for repair and\n" +
 			"verify what they got. It needs no privileges and leaves nothing behind.",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "demo sends a single file"),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c.Context(), args, os.Stdout) },
 	}
 	c.Flags().StringVarP(&f.group, "group", "g", "239.255.7.7:6003", "group and port")
@@ -53,7 +53,7 @@ func (f *demoFlags) run(ctx context.Context, args []string, out io.Writer) error
 	if err != nil {
 		return fmt.Errorf("demo: %w; name a file to send", err)
 	}
-	if f.loss < 0 || f.loss > 50 {
+	if !(f.loss >= 0 && f.loss <= 50) {
 		return usagef("--loss %v: give a percentage from 0 to 50", f.loss)
 	}
 	if f.iface == "" {
@@ -172,7 +172,8 @@ func (f *demoFlags) table(out io.Writer, rx []*demoReceiver, want [32]byte, byte
 }
 
 func (f *demoFlags) open(ctx context.Context) (*mcast.Conn, error) {
-	return mcast.Open(ctx, f.group, mcast.Interface(f.iface), mcast.TTL(1))
+	c, err := mcast.Open(ctx, f.group, mcast.Interface(f.iface), mcast.TTL(1))
+	return c, openError(err)
 }
 
 func (f *demoFlags) receiver(ctx context.Context, dir string) (*norm.Receiver, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -36,8 +37,11 @@ func (s *session) register(f *pflag.FlagSet) {
 }
 
 func (s *session) check() error {
-	if s.loss < 0 || s.loss >= 100 {
+	if !(s.loss >= 0 && s.loss < 100) {
 		return usagef("--loss %v: give a percentage from 0 to below 100", s.loss)
+	}
+	if s.ttl < 0 || s.ttl > 255 {
+		return usagef("--ttl %d: give a number from 0 to 255", s.ttl)
 	}
 	if s.id == 1<<32-1 {
 		return usagef("--id %d is reserved (RFC 5740 section 4.1)", s.id)
@@ -71,7 +75,7 @@ func parseRate(s string) (int64, error) {
 		}
 	}
 	v, err := strconv.ParseFloat(num, 64)
-	if err != nil || v*scale < 1000 || v*scale > 1e12 {
+	if err != nil || !(v*scale >= 1000 && v*scale <= 1e12) { // NaN is neither
 		return 0, usagef("--rate %q: give bits per second from 1k to 1000G, as 100M, or max", s)
 	}
 	return int64(v * scale), nil
@@ -100,5 +104,42 @@ type opener func(context.Context, string, ...mcast.Option) (*mcast.Conn, error)
 
 // openWith opens a connection with the flags' options and more.
 func (s *session) openWith(ctx context.Context, open opener, opts ...mcast.Option) (*mcast.Conn, error) {
-	return open(ctx, s.group, append(s.options(), opts...)...)
+	c, err := open(ctx, s.group, append(s.options(), opts...)...)
+	return c, openError(err)
+}
+
+// mistakes are the errors of package mcast that a flag can put right, with what to
+// do where the package's own remedy is for programs.
+var mistakes = []struct {
+	err    error
+	remedy string
+}{
+	{mcast.ErrAddress, ""},
+	{mcast.ErrPort, ""},
+	{mcast.ErrNotMulticast, "give a --group from 224.0.0.0/4, such as 239.255.7.7, or from ff00::/8"},
+	{mcast.ErrBadSource, "give --source the IP address of one sender, of the same version as the group"},
+	{mcast.ErrNeedSource, "name the sender with --source, or choose a --group outside 232.0.0.0/8 and ff3x::/32"},
+	{mcast.ErrNoInterface, ""},
+	{mcast.ErrInterfaceRequired, "name it with --iface"},
+	{mcast.ErrNotMulticastInterface, ""},
+	{mcast.ErrOption, ""},
+}
+
+// openError makes a mistake in the flags a usage error.
+func openError(err error) error {
+	for _, m := range mistakes {
+		if !errors.Is(err, m.err) {
+			continue
+		}
+		var op *mcast.OpError
+		if errors.As(err, &op) {
+			ours := *op
+			if ours.Remedy = strings.ReplaceAll(op.Remedy, "mcast.Interface", "--iface"); m.remedy != "" {
+				ours.Remedy = m.remedy
+			}
+			err = &ours
+		}
+		return usageError{err}
+	}
+	return err
 }

@@ -48,11 +48,23 @@ func root() *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          atMost(0, "there are demo, send and recv"),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.CompletionOptions.HiddenDefaultCmd = true
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.AddCommand(demoCommand(), sendCommand(), recvCommand())
 	return c
+}
+
+// atMost accepts up to n arguments besides flags; more get the hint.
+func atMost(n int, hint string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usagef("what is %q for? %s", args[n], hint)
+		}
+		return nil
+	}
 }
 
 // status prints an error not yet told and returns the exit status.

@@ -30,7 +30,7 @@ func recvCommand() *cobra.Command {
 		Short: "Receive files into a directory",
 		Example: "  mcast recv --iface eth0 --dir /srv/in\n" +
 			"  mcast recv --iface eth0 --count 1 --timeout 1m",
-		Args: cobra.NoArgs,
+		Args: atMost(0, "files are sent with mcast send, and --dir is where they go"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return f.run(c.Context(), &printer{out: os.Stdout, err: os.Stderr, json: f.json})
 		},
@@ -56,6 +56,9 @@ func (f *recvFlags) open(ctx context.Context) (*mcast.Conn, error) {
 func (f *recvFlags) run(ctx context.Context, out *printer) error {
 	if err := f.check(); err != nil {
 		return err
+	}
+	if f.count < 0 || f.timeout < 0 {
+		return usagef("--count %d, --timeout %v: give positive values, or 0 for never", f.count, f.timeout)
 	}
 	if st, err := os.Stat(f.dir); err != nil || !st.IsDir() {
 		return usagef("--dir %s: not a directory; make it first", f.dir)

@@ -97,6 +97,9 @@ func (f *sendFlags) config() (cfg norm.SenderConfig, err error) {
 	if cfg.Rate, err = parseRate(f.rate); err != nil {
 		return cfg, err
 	}
+	if f.groupSize < 0 || f.timeout < 0 {
+		return cfg, usagef("--group-size %d, --timeout %v: give positive values", f.groupSize, f.timeout)
+	}
 	cfg.BlockSize, cfg.Parity, err = parseFEC(f.fec)
 	if err == nil {
 		if bad := cfg.Validate(); bad != nil {

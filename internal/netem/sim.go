@@ -43,6 +43,11 @@ type Node struct {
 	// its receiving link dropped.
 	Sent, SentBytes, Received, Lost uint64
 
+	// Hasty counts how often the engine asked to be called again at once
+	// although it had just been advanced and drained. On a real clock that is a
+	// busy loop.
+	Hasty uint64
+
 	sim     *Sim
 	engine  engine.Engine
 	out, in *Shaper
@@ -94,6 +99,13 @@ func (n *Node) SetSkew(f float64) { n.skew = f }
 // SetDown cuts the node off, or connects it again.
 func (n *Node) SetDown(down bool) { n.down = down }
 
+// Restart puts another engine in the place of the node's, as when a program starts
+// again on the same host.
+func (n *Node) Restart(e engine.Engine) {
+	n.engine = e
+	n.settle()
+}
+
 // Run calls fn with the node's own time and then drains its engine, as for a
 // method of the engine called from outside.
 func (n *Node) Run(fn func(now time.Time)) {
@@ -116,19 +128,15 @@ func (s *Sim) At(after time.Duration, fn func()) {
 // to whom and what.
 func (s *Sim) Trace() string { return fmt.Sprintf("%016x/%d", s.trace, s.count) }
 
-// RunUntil runs until done returns true, asked after every event, or limit has
+// RunUntil runs until done returns true, asked before every event, or limit has
 // passed since the start; it reports whether it was done.
 func (s *Sim) RunUntil(limit time.Duration, done func() bool) bool {
 	end := Start.Add(limit)
-	for s.events.Len() > 0 {
+	for s.events.Len() > 0 && !s.events[0].at.After(end) {
 		if done() {
 			return true
 		}
 		e := heap.Pop(&s.events).(event)
-		if e.at.After(end) {
-			s.push(e)
-			break
-		}
 		s.now = e.at
 		switch {
 		case e.call != nil:
@@ -139,7 +147,14 @@ func (s *Sim) RunUntil(limit time.Duration, done func() bool) bool {
 			s.wake(e.node, e.at)
 		}
 	}
-	return done()
+	if done() {
+		return true
+	}
+	// Nothing more happens until then, but the time passes.
+	if s.now.Before(end) {
+		s.now = end
+	}
+	return false
 }
 
 func (s *Sim) deliver(e *event) {
@@ -160,6 +175,9 @@ func (s *Sim) wake(n *Node, at time.Time) {
 	}
 	n.engine.Advance(n.time())
 	n.settle()
+	if next := n.engine.Next(); !next.IsZero() && !next.After(n.time()) {
+		n.Hasty++
+	}
 }
 
 // settle drains the node's engine after a call and books its next wake-up.

@@ -158,13 +158,19 @@ func (s *store) do(j *job) {
 		in.object.info, in.file = e.Data, parseFileInfo(e.Data)
 		s.mu.Unlock()
 	case core.BlockReceived:
-		if err = in.sink.write(e.Data, e.Offset); err == nil {
+		if err = s.place(in); err == nil {
+			err = in.sink.write(e.Data, e.Offset)
+		}
+		if err == nil {
 			s.mu.Lock()
 			in.got += int64(len(e.Data))
 			s.mu.Unlock()
 		}
 	case core.ObjectReceived:
-		if err = s.finish(in); err == nil {
+		if err = s.place(in); err == nil {
+			err = s.finish(in)
+		}
+		if err == nil {
 			return
 		}
 	case core.ObjectAborted:
@@ -178,7 +184,7 @@ func (s *store) do(j *job) {
 	}
 }
 
-// begin opens the place where an object will be.
+// begin notes what an object is and sets memory aside for it.
 func (s *store) begin(in *incoming, e *core.ReceiverEvent) (err error) {
 	s.mu.Lock()
 	in.object.size, in.isFile = e.Size, e.File
@@ -192,12 +198,17 @@ func (s *store) begin(in *incoming, e *core.ReceiverEvent) (err error) {
 		}
 	}
 	s.mu.Unlock()
-	switch {
-	case err != nil:
-	case inMemory:
+	if err == nil && inMemory {
 		in.sink = newMemorySink(e.Size)
-	default:
-		in.sink, err = newFileSink(s.root, s.r.cfg.Dir, e.Size)
+	}
+	return err
+}
+
+// place opens the file of an object on disk, if that is not done: with the first
+// block, for an error then tells the name, which NORM_INFO gave after begin.
+func (s *store) place(in *incoming) (err error) {
+	if in.sink == nil {
+		in.sink, err = newFileSink(s.root, s.r.cfg.Dir, in.object.size)
 	}
 	return err
 }

@@ -25,10 +25,8 @@ func (a *ackState) asked(m *remote, f *wire.Flush) {
 	if o == nil || o.state != stored {
 		return
 	}
-	for _, before := range m.objects[:f.Object.Sub(m.base)] {
-		if before == nil || !before.settled() {
-			return
-		}
+	if m.firstOpen() <= f.Object.Sub(m.base) {
+		return
 	}
 	a.pending, a.flush = true, want
 	a.due = m.r.now.Add(time.Duration(m.r.cfg.Rand.Float64() * float64(m.grtt)))
@@ -76,7 +74,9 @@ func (c *ccState) next() time.Time { return c.due }
 func (m *remote) handleCC(p *wire.CC) {
 	c, now := &m.cc, m.r.now
 	c.measure(now)
-	newer := c.probe.IsZero() || int16(p.CCSequence-c.sequence) > 0
+	if !c.probe.IsZero() && int16(p.CCSequence-c.sequence) <= 0 {
+		return // a copy, or overtaken: it would be answered for the wrong time
+	}
 	c.probe, c.sent, c.sequence = now, p.SendTime, p.CCSequence
 	marked := false
 	for n := range p.Nodes.All() {
@@ -93,7 +93,7 @@ func (m *remote) handleCC(p *wire.CC) {
 		c.due = time.Time{}
 	case marked:
 		c.due, c.send = time.Time{}, true
-	case newer && now.Before(c.quietTill):
+	case now.Before(c.quietTill):
 	case c.due.IsZero():
 		// RFC 5740 section 5.5.2.2 would drop answers later than one GRTT. In
 		// a small group that leaves almost none; suppression does the work.

@@ -10,24 +10,29 @@ type bufferPool struct {
 	spare  []*rxBlock
 }
 
+// bufferCost is what a buffer of n bytes counts for: with the record of its block,
+// which for the smallest symbols is the larger part.
+func bufferCost(n int) int64 { return int64(n) + 256 }
+
 // get returns a buffer of n bytes with whatever it held before, or nil when the
 // bound is reached.
 func (p *bufferPool) get(n int) []byte {
-	if p.inUse+int64(n) > p.limit {
+	cost := bufferCost(n)
+	if p.inUse+cost > p.limit {
 		return nil
 	}
 	if free := p.bySize[n]; len(free) > 0 {
 		b := free[len(free)-1]
 		free[len(free)-1] = nil
 		p.bySize[n] = free[:len(free)-1]
-		p.idle -= int64(n)
-		p.inUse += int64(n)
+		p.idle -= cost
+		p.inUse += cost
 		return b
 	}
-	if p.inUse+p.idle+int64(n) > p.limit {
+	if p.inUse+p.idle+cost > p.limit {
 		p.bySize, p.idle = nil, 0 // of sizes no longer used
 	}
-	p.inUse += int64(n)
+	p.inUse += cost
 	return make([]byte, n)
 }
 
@@ -41,8 +46,8 @@ func (p *bufferPool) put(b []byte) {
 		p.bySize = make(map[int][][]byte)
 	}
 	p.bySize[len(b)] = append(p.bySize[len(b)], b)
-	p.inUse -= int64(len(b))
-	p.idle += int64(len(b))
+	p.inUse -= bufferCost(len(b))
+	p.idle += bufferCost(len(b))
 }
 
 // block returns an empty block record.

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gomulticast/multicast/mcast/datagram"
@@ -31,12 +30,11 @@ const (
 type nackState struct {
 	phase nackPhase
 	until time.Time
-	limit position // the sender's position when the back-off began
+	limit position // how far the sender was when the back-off began
 	heard map[wire.TransportID]*repairSet
 
 	messages [][]byte // requests waiting to be sent, one slice a message
 	head     int
-	sorted   []uint32
 }
 
 func (n *nackState) next() time.Time {
@@ -56,9 +54,6 @@ func (n *nackState) stop() {
 // consider begins a cycle if something before limit is missing.
 func (n *nackState) consider(m *remote, limit position) {
 	if n.phase != nackIdle {
-		if n.phase == nackBackoff && limit.compare(n.limit) > 0 {
-			n.limit = limit
-		}
 		return
 	}
 	if _, need := m.earliestNeed(limit); !need {
@@ -88,12 +83,10 @@ func (n *nackState) advance(m *remote, now time.Time) {
 		return
 	}
 	n.hold(m, now)
-	// The sender may have gone back to repair in the meantime: ask for nothing
-	// it is about to come to (condition 1 of RFC 5740 section 5.3).
-	limit := n.limit
-	if m.at.compare(limit) < 0 {
-		limit = position{object: m.at.object, block: m.at.block}
-	}
+	// Ask up to where the sender is now. It may have gone back to repair in the
+	// meantime: ask for nothing it is about to come to (condition 1 of RFC 5740
+	// section 5.3).
+	limit := position{object: m.at.object, block: m.at.block}
 	if _, need := m.earliestNeed(limit); !need {
 		return
 	}
@@ -104,16 +97,10 @@ func (n *nackState) advance(m *remote, now time.Time) {
 
 // earliestNeed returns the first thing missing before limit.
 func (m *remote) earliestNeed(limit position) (position, bool) {
-	if !m.synced {
-		return position{}, false
-	}
-	for i := 0; ; i++ {
+	for i := m.firstOpen(); i < len(m.objects); i++ {
 		id := m.base + wire.TransportID(i)
-		if d := id.Sub(limit.object); d > 0 || d == 0 && i >= len(m.objects) && limit.block == 0 {
-			return position{}, false
-		}
-		if i >= len(m.objects) {
-			return position{object: id}, true
+		if id.Sub(limit.object) > 0 {
+			break
 		}
 		o := m.objects[i]
 		if o != nil && o.settled() {
@@ -132,6 +119,16 @@ func (m *remote) earliestNeed(limit position) (position, bool) {
 			}
 		}
 	}
+	return position{}, false
+}
+
+// firstOpen returns the index of the first object in the window that is not
+// settled. Objects do not come back from that, so it only goes on.
+func (m *remote) firstOpen() int {
+	for m.over < len(m.objects) && m.objects[m.over] != nil && m.objects[m.over].settled() {
+		m.over++
+	}
+	return m.over
 }
 
 // A nackBuilder writes requests into as many messages as are allowed, and notes
@@ -142,40 +139,44 @@ type nackBuilder struct {
 	used int
 	full bool
 	news bool
+
+	// What is asked for must find room here: the buffers that are free or held
+	// by blocks of this sender, which yield to earlier ones.
+	room int64
+	last bool // there is none for more
 }
 
 // build writes the NACK for all that is missing before limit. It returns false,
-// with nothing to send, when others have asked for all of it (condition 2 of RFC
-// 5740 section 5.3).
+// with nothing to send, when others have asked for all of it that was missing when
+// the back-off began (condition 2 of RFC 5740 section 5.3). What became due since is
+// no reason to speak: if it were, a fast sender's receivers would never be
+// suppressed.
 func (n *nackState) build(m *remote, limit position) bool {
 	n.messages, n.head = n.messages[:0], 0
-	b := nackBuilder{m: m}
+	b := nackBuilder{m: m, room: m.room()}
 	b.open(n)
-	for i := 0; !b.full; i++ {
+	for i := m.firstOpen(); i < len(m.objects) && !b.full && !b.last; i++ {
 		id := m.base + wire.TransportID(i)
 		d := id.Sub(limit.object)
 		if d > 0 || d == 0 && limit.block == 0 {
 			break
 		}
-		var o *rxObject
-		if i < len(m.objects) {
-			o = m.objects[i]
-		}
+		o, heard := m.objects[i], n.heard[id]
 		if o != nil && o.settled() {
 			continue
 		}
-		heard := n.heard[id]
+		late := !n.due(id, 0)
 		if o == nil || !o.known {
-			b.add(n, heard != nil && heard.whole.hasRange(0, ^uint32(0)), wire.NackObject, m.item(id, nil, 0, 0), m.item(id, nil, 0, 0))
+			b.add(n, late || heard != nil && heard.whole.hasRange(0, ^uint32(0)), wire.NackObject, m.item(id, nil, 0, 0), m.item(id, nil, 0, 0))
 			continue
 		}
 		if o.needsInfo() {
-			b.add(n, heard != nil && heard.info, wire.NackInfo, m.item(id, o, 0, 0), m.item(id, o, 0, 0))
+			b.add(n, late || heard != nil && heard.info, wire.NackInfo, m.item(id, o, 0, 0), m.item(id, o, 0, 0))
 		}
-		end := uint32(o.part.Blocks() - 1)
 		if o.part.Blocks() == 0 {
 			continue
 		}
+		end := uint32(o.part.Blocks() - 1)
 		if d == 0 {
 			end = min(end, limit.block-1)
 		}
@@ -188,35 +189,55 @@ func (n *nackState) build(m *remote, limit position) bool {
 	return b.news
 }
 
+// room returns the memory that there is for blocks of this sender.
+func (m *remote) room() int64 {
+	p := &m.r.buffers
+	room := p.limit - p.inUse
+	for _, o := range m.objects[m.firstOpen():] {
+		if o != nil {
+			for _, b := range o.blocks {
+				room += bufferCost(len(b.data))
+			}
+		}
+	}
+	return room
+}
+
+// due reports whether the sender had passed a block when the back-off began.
+func (n *nackState) due(id wire.TransportID, sbn uint32) bool {
+	return position{object: id, block: sbn}.compare(n.limit) < 0
+}
+
 // blocks requests what is missing of an object's blocks up to end: runs of blocks
 // of which nothing is here as such, the others by symbol.
 func (b *nackBuilder) blocks(n *nackState, o *rxObject, heard *repairSet, end uint32) {
 	m, id := b.m, o.key.Object
-	n.sorted = n.sorted[:0]
-	for sbn := range o.blocks {
-		if sbn <= end {
-			n.sorted = append(n.sorted, sbn)
-		}
-	}
-	slices.Sort(n.sorted)
-	partial := n.sorted
-	for at := uint32(0); !b.full; {
+	partial := o.blocks
+	for at := uint32(0); !b.full && !b.last; {
 		lo, hi := o.done.nextMissing(at)
 		hi = min(hi, end)
 		if lo > end || lo > hi {
 			return
 		}
-		for len(partial) > 0 && partial[0] < lo {
+		for len(partial) > 0 && partial[0].sbn < lo {
 			partial = partial[1:]
 		}
-		if len(partial) > 0 && partial[0] == lo {
-			b.symbols(n, o, heard, o.blocks[lo])
-			hi = lo
+		if len(partial) > 0 && partial[0].sbn == lo {
+			hi = b.take(o, lo, lo)
+			b.symbols(n, o, heard, partial[0])
 		} else {
 			if len(partial) > 0 {
-				hi = min(hi, partial[0]-1)
+				hi = min(hi, partial[0].sbn-1)
 			}
-			covered := heard != nil && heard.whole.hasRange(lo, hi)
+			hi = b.take(o, lo, hi)
+			covered := !n.due(id, lo)
+			if !covered && heard != nil {
+				last := hi
+				if id == n.limit.object {
+					last = min(last, n.limit.block-1)
+				}
+				covered = heard.whole.hasRange(lo, last)
+			}
 			b.add(n, covered, wire.NackBlock, m.item(id, o, lo, 0), m.item(id, o, hi, 0))
 		}
 		if hi == end {
@@ -226,16 +247,32 @@ func (b *nackBuilder) blocks(n *nackState, o *rxObject, heard *repairSet, end ui
 	}
 }
 
+// take takes account of the memory for as many of the blocks lo to hi as there is
+// room for, and returns the last of them. The first thing missing is asked for in
+// any case, so that the sender does not think that nothing is.
+func (b *nackBuilder) take(o *rxObject, lo, hi uint32) uint32 {
+	each := bufferCost(o.part.BlockLen(lo) * o.part.SymbolSize())
+	n := max(b.room/each, 1)
+	if uint64(n) <= uint64(hi-lo) {
+		hi = lo + uint32(n) - 1
+	}
+	b.room -= each * int64(hi-lo+1)
+	if b.room < each {
+		b.last = true
+	}
+	return hi
+}
+
 func (b *nackBuilder) symbols(n *nackState, o *rxObject, heard *repairSet, blk *rxBlock) {
+	id := o.key.Object
 	want := blk.wanted(int(o.oti.Parity))
-	covered := false
-	if heard != nil {
+	covered := !n.due(id, blk.sbn)
+	if heard != nil && !covered {
 		covered = heard.whole.has(blk.sbn)
 		if i := heard.search(blk.sbn); i < len(heard.partial) && heard.partial[i].sbn == blk.sbn {
 			covered = covered || heard.partial[i].symbols.contains(&want)
 		}
 	}
-	id := o.key.Object
 	for lo := want.next(0); lo >= 0 && !b.full; {
 		hi := lo
 		for hi+1 < maxSymbols && want.has(hi+1) {
@@ -310,13 +347,21 @@ func (n *nackState) transmit(m *remote, now time.Time, p *datagram.Packet) bool 
 	return true
 }
 
-// listen notes what others ask for while backing off.
+// listen notes what others ask for while backing off, of what is missing here too.
 func (n *nackState) listen(m *remote, q wire.Requests) {
 	if n.phase != nackBackoff {
 		return
 	}
 	for r := range q.All() {
 		id := r.First.Object
+		i := id.Sub(m.base)
+		if i < 0 || i >= len(m.objects) {
+			continue
+		}
+		o := m.objects[i]
+		if o != nil && o.settled() {
+			continue
+		}
 		set := n.heard[id]
 		if set == nil {
 			if len(n.heard) >= maxOverheard {
@@ -340,6 +385,9 @@ func (n *nackState) listen(m *remote, q wire.Requests) {
 				set.whole.add(r.First.ID.SBN, r.Last.ID.SBN, maxRepairRanges)
 			}
 		case r.Flags&wire.NackSegment != 0 && r.Form != wire.Erasures && r.First.ID.SBN == r.Last.ID.SBN:
+			if o == nil || o.begun(r.First.ID.SBN) == nil {
+				continue // of no use: nothing of this block is here, or all of it
+			}
 			lo, hi := int(r.First.ID.ESI), min(int(r.Last.ID.ESI), maxSymbols-1)
 			if lo <= hi {
 				need := blockNeed{sbn: r.First.ID.SBN}

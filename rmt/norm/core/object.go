@@ -1,12 +1,22 @@
 package core
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/gomulticast/multicast/rmt/fec"
 	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
 
-// maxDoneRanges bounds the holes an object may have behind its newest block.
-const maxDoneRanges = 65536
+// Bounds on what a receiver remembers beyond its buffers, whatever arrives.
+const (
+	// maxOpenBlocks is how many blocks of one object may be begun and not done.
+	maxOpenBlocks = 16384
+	// maxDoneRanges is how many holes all objects together may have before
+	// their newest blocks; some each has for certain.
+	maxDoneRanges = 65536
+	minDoneRanges = 16
+)
 
 // An rxState says how far an object has come here.
 type rxState uint8
@@ -30,8 +40,8 @@ type rxObject struct {
 
 	done    blockSet
 	doneLen uint64
-	blocks  map[uint32]*rxBlock
-	newest  *rxBlock // looked up last
+	blocks  []*rxBlock // begun and not done, ascending
+	newest  *rxBlock   // looked up last
 	codes   [2]struct {
 		k    int
 		code fec.Code
@@ -77,7 +87,6 @@ func (o *rxObject) learn(r *Receiver, oti *fec.OTI) error {
 		o.codes[i].k, o.codes[i].code = k, code
 	}
 	o.oti, o.part, o.known = *oti, part, true
-	o.blocks = make(map[uint32]*rxBlock)
 	return nil
 }
 
@@ -88,30 +97,74 @@ func (o *rxObject) code(k int) fec.Code {
 	return o.codes[1].code
 }
 
+// find returns the place of a block among those begun, and whether it is there.
+func (o *rxObject) find(sbn uint32) (int, bool) {
+	if n := len(o.blocks); n == 0 || o.blocks[n-1].sbn < sbn { // mostly they come in order
+		return n, false
+	}
+	return slices.BinarySearchFunc(o.blocks, sbn, func(b *rxBlock, sbn uint32) int {
+		return cmp.Compare(b.sbn, sbn)
+	})
+}
+
+// begun returns the record of a block of which something is here and not all.
+func (o *rxObject) begun(sbn uint32) *rxBlock {
+	if i, ok := o.find(sbn); ok {
+		return o.blocks[i]
+	}
+	return nil
+}
+
 // block returns the record of a block not done, making one if memory allows.
-func (o *rxObject) block(r *Receiver, sbn uint32) *rxBlock {
+func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 	if b := o.newest; b != nil && b.sbn == sbn {
 		return b
 	}
-	b := o.blocks[sbn]
-	if b == nil {
-		k := o.part.BlockLen(sbn)
-		data := r.buffers.get(k * o.part.SymbolSize())
-		if data == nil {
+	i, ok := o.find(sbn)
+	if !ok {
+		r := m.r
+		size := o.part.BlockLen(sbn) * o.part.SymbolSize()
+		data := r.buffers.get(size)
+		for data == nil && m.yield(o, sbn) {
+			data = r.buffers.get(size)
+		}
+		if i, _ = o.find(sbn); data == nil || len(o.blocks) >= maxOpenBlocks {
+			r.buffers.put(data)
 			r.stats.NoBuffer++
 			return nil
 		}
-		b = r.buffers.block()
-		b.sbn, b.k, b.data = sbn, k, data
-		o.blocks[sbn] = b
+		b := r.buffers.block()
+		b.sbn, b.k, b.data = sbn, o.part.BlockLen(sbn), data
+		o.blocks = slices.Insert(o.blocks, i, b)
 	}
-	o.newest = b
-	return b
+	o.newest = o.blocks[i]
+	return o.newest
+}
+
+// yield gives up the last block of the sender that was begun, if it lies behind the
+// one that is to be. Of what is missing the earliest is asked for first, and as much
+// as a message holds: if the buffers were full of later blocks it might find no room
+// for ever.
+func (m *remote) yield(before *rxObject, sbn uint32) bool {
+	for _, o := range slices.Backward(m.objects) {
+		if o == nil || len(o.blocks) == 0 && o != before {
+			continue
+		}
+		last := len(o.blocks) - 1
+		if o == before && (last < 0 || o.blocks[last].sbn < sbn) {
+			return false
+		}
+		m.r.buffers.recycle(o.blocks[last])
+		o.blocks, o.newest = slices.Delete(o.blocks, last, last+1), nil
+		return true
+	}
+	return false
 }
 
 // symbol stores one encoding symbol and, with the last one needed, hands the block
 // over.
-func (o *rxObject) symbol(r *Receiver, sbn uint32, esi int, payload []byte) {
+func (o *rxObject) symbol(m *remote, sbn uint32, esi int, payload []byte) {
+	r := m.r
 	if o.done.has(sbn) {
 		r.stats.Duplicates++
 		return
@@ -122,7 +175,7 @@ func (o *rxObject) symbol(r *Receiver, sbn uint32, esi int, payload []byte) {
 		r.stats.Malformed++
 		return
 	}
-	b := o.block(r, sbn)
+	b := o.block(m, sbn)
 	switch {
 	case b == nil:
 		return
@@ -141,7 +194,9 @@ func (o *rxObject) symbol(r *Receiver, sbn uint32, esi int, payload []byte) {
 
 // finishBlock recovers what is missing of b and gives it to the owner.
 func (o *rxObject) finishBlock(r *Receiver, b *rxBlock) {
-	delete(o.blocks, b.sbn)
+	if i, ok := o.find(b.sbn); ok {
+		o.blocks = slices.Delete(o.blocks, i, i+1)
+	}
 	o.newest = nil
 	if b.n < b.k {
 		if err := r.decoder.recover(b, o.part.SymbolSize(), o.code(b.k)); err != nil {
@@ -151,7 +206,7 @@ func (o *rxObject) finishBlock(r *Receiver, b *rxBlock) {
 		}
 		r.stats.Recovered += uint64(b.k - b.n)
 	}
-	if !o.done.add(b.sbn, b.sbn, maxDoneRanges) {
+	if !o.file(r, b.sbn) {
 		r.stats.NoBuffer++
 		r.buffers.recycle(b)
 		return
@@ -163,8 +218,22 @@ func (o *rxObject) finishBlock(r *Receiver, b *rxBlock) {
 	r.buffers.recycle(b)
 }
 
+// file notes that a block is done. It returns false when there are too many holes
+// for another one.
+func (o *rxObject) file(r *Receiver, sbn uint32) bool {
+	limit := minDoneRanges
+	if r.doneRanges < maxDoneRanges {
+		limit = maxDoneRanges
+	}
+	before := len(o.done.ranges)
+	ok := o.done.add(sbn, sbn, limit)
+	r.doneRanges += len(o.done.ranges) - before
+	return ok
+}
+
 // free gives back all memory the object holds.
 func (o *rxObject) free(r *Receiver) {
+	r.doneRanges -= len(o.done.ranges)
 	for _, b := range o.blocks {
 		r.buffers.recycle(b)
 	}

@@ -98,9 +98,11 @@ type Receiver struct {
 	seq     uint16
 	buffers bufferPool
 	decoder decoder
-	events  queue[ReceiverEvent]
-	stats   ReceiverStats
-	data    wire.Data // scratch, so that parsing does not allocate
+	// All ranges of blocks done, of all objects under way.
+	doneRanges int
+	events     queue[ReceiverEvent]
+	stats      ReceiverStats
+	data       wire.Data // scratch, so that parsing does not allocate
 }
 
 var _ engine.Engine = (*Receiver)(nil)
@@ -194,7 +196,7 @@ func (r *Receiver) handleData(p *datagram.Packet) error {
 		r.stats.RepairsReceived++
 	}
 	if s := r.sender(&m.Sender, p); s != nil && m.Flags&wire.FlagStream == 0 {
-		s.handleData(m, p)
+		s.handleData(m)
 	}
 	return nil
 }
@@ -289,14 +291,22 @@ func (r *Receiver) known(h *wire.Sender, p *datagram.Packet) *remote {
 	return m
 }
 
+// formerLife is how long messages of a sender's earlier instance may be on their
+// way.
+const formerLife = 30 * time.Second
+
 // sender returns the sender of a message, a new one if there is room.
 func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 	key := SenderKey{h.Source, p.Src}
 	m := r.senders[key]
+	var before *remote
 	if m != nil && m.instance != h.InstanceID {
+		if h.InstanceID == m.former && r.now.Before(m.formerUntil) {
+			return nil // overtaken by its successor
+		}
 		// RFC 5740 section 4.2.1: drop the old state and begin anew.
 		r.forget(m, ErrSenderRestarted)
-		m = nil
+		before, m = m, nil
 	}
 	if m == nil {
 		if len(r.order) >= r.cfg.MaxSenders && !r.makeRoom() {
@@ -304,6 +314,9 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 			return nil
 		}
 		m = newRemote(r, key, h.InstanceID)
+		if before != nil {
+			m.former, m.formerUntil = before.instance, r.now.Add(formerLife)
+		}
 		r.senders[key] = m
 		r.order = append(r.order, m)
 	}

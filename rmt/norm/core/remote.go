@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/engine"
@@ -21,6 +22,11 @@ type remote struct {
 	instance uint16
 	heard    time.Time
 
+	// The instance before this one, of which packets may still be on their
+	// way until then.
+	former      uint16
+	formerUntil time.Time
+
 	// As the sender advertises them.
 	grtt      time.Duration
 	backoff   int
@@ -30,8 +36,11 @@ type remote struct {
 	// The window: objects[i] has transport ID base+i; nil if nothing of it
 	// was heard. All before base are settled or were never ours.
 	synced  bool
+	joined  time.Time // when it was synced
+	moved   bool      // base has moved on: what is before it was ours once
 	base    wire.TransportID
 	objects []*rxObject
+	over    int // so many objects at the beginning of the window are settled
 
 	at  position // where the sender stood at its last message
 	end position // the farthest it ever was; exclusive
@@ -40,23 +49,28 @@ type remote struct {
 	ack     ackState
 	cc      ccState
 	silence int       // how often it was asked in vain
+	asked   time.Time // when last, or when it last offered something
 	left    bool      // EOT heard
 	leaving bool      // EOT heard, something may still be on its way
 	leaveAt time.Time // when what is open is given up
 }
 
 func newRemote(r *Receiver, key SenderKey, instance uint16) *remote {
-	return &remote{r: r, key: key, instance: instance, heard: r.now, fec: fec.ReedSolomonGF8}
+	return &remote{r: r, key: key, instance: instance, heard: r.now, asked: r.now, fec: fec.ReedSolomonGF8}
 }
 
 // note takes in what every message of a sender says.
 func (m *remote) note(h *wire.Sender, size int) {
-	m.heard, m.silence = m.r.now, 0
+	m.heard = m.r.now
 	m.grtt = wire.GRTT(h.GRTT)
 	m.backoff = int(h.Backoff)
 	m.groupSize = float64(wire.GroupSize(h.GroupSize))
 	m.cc.bytes += size
 }
+
+// offered notes that the sender is at work: it has something to send or asks what
+// is missing. Its probes do not say as much; a sender at rest goes on with them.
+func (m *remote) offered() { m.asked, m.silence = m.r.now, 0 }
 
 // object returns the object with an ID in the window, nil if nothing was heard of
 // it.
@@ -72,7 +86,7 @@ func (m *remote) object(id wire.TransportID) *rxObject {
 func (m *remote) open(id wire.TransportID) *rxObject {
 	if !m.synced {
 		// Sync policy CURRENT: this object and what follows.
-		m.synced, m.base = true, id
+		m.synced, m.joined, m.base = true, m.r.now, id
 		m.end = position{object: id}
 		m.at = m.end
 	}
@@ -80,14 +94,16 @@ func (m *remote) open(id wire.TransportID) *rxObject {
 	if i < 0 {
 		return nil
 	}
-	if i >= 1<<14 { // far out of range: begin anew (RFC 5740 section 4.2.1)
+	if i >= maxJump { // far out of range: begin anew (RFC 5740 section 4.2.1)
 		m.abortAll(ErrOverrun)
-		m.base, m.objects, i = id, m.objects[:0], 0
+		clear(m.objects)
+		m.base, m.objects, m.over, m.moved, i = id, m.objects[:0], 0, true, 0
 		m.end = position{object: id}
+		m.at = m.end
 	}
-	for i >= m.r.cfg.MaxObjects {
-		m.dropOldest()
-		i--
+	if n := i - m.r.cfg.MaxObjects + 1; n > 0 {
+		m.advanceWindow(n)
+		i -= n
 	}
 	for len(m.objects) <= i {
 		m.objects = append(m.objects, nil)
@@ -98,15 +114,42 @@ func (m *remote) open(id wire.TransportID) *rxObject {
 	return m.objects[i]
 }
 
-// dropOldest moves the window on by one.
-func (m *remote) dropOldest() {
-	if len(m.objects) > 0 {
-		if o := m.objects[0]; o != nil {
+// maxJump is how far ahead of the window an object may be and still belong to the
+// same sequence of IDs.
+const maxJump = 1 << 14
+
+// advanceWindow moves the window on by n objects.
+func (m *remote) advanceWindow(n int) {
+	gone := min(n, len(m.objects))
+	for _, o := range m.objects[:gone] {
+		if o != nil {
 			m.abort(o, ErrOverrun)
 		}
-		m.objects = append(m.objects[:0], m.objects[1:]...)
 	}
-	m.base++
+	m.objects = slices.Delete(m.objects, 0, gone)
+	m.base += wire.TransportID(n)
+	m.over = max(0, m.over-n)
+	m.moved = true
+}
+
+// reach moves the beginning of the window back to an object before the one that
+// was heard first.
+func (m *remote) reach(id wire.TransportID) {
+	n := m.base.Sub(id)
+	if !m.synced || m.moved || n <= 0 || n+len(m.objects) > m.r.cfg.MaxObjects {
+		return
+	}
+	m.objects = slices.Insert(m.objects, 0, make([]*rxObject, n)...)
+	m.base, m.over = id, 0
+}
+
+// reachData does so for content of the first pass that comes just after joining:
+// packets have overtaken one another, and what was heard first was not sent first.
+// Later it is another matter, for not every sender marks its repairs.
+func (m *remote) reachData(id wire.TransportID, flags wire.Flags) {
+	if flags&wire.FlagRepair == 0 && m.r.now.Sub(m.joined) < max(minInactivity, 2*m.grtt) {
+		m.reach(id)
+	}
 }
 
 // abort ends an object that is still being received.
@@ -114,7 +157,7 @@ func (m *remote) abort(o *rxObject, err error) {
 	if o.state != receiving {
 		return
 	}
-	announced := o.known
+	announced := o.known || o.haveInfo
 	m.settle(o, failed)
 	if announced {
 		m.r.events.push(ReceiverEvent{Type: ObjectAborted, Key: o.key, Err: err})
@@ -135,6 +178,16 @@ func (m *remote) abortAll(err error) {
 	m.nack.stop()
 }
 
+// giveUp ends everything that is open, also what is known of only by its number.
+func (m *remote) giveUp(err error) {
+	m.abortAll(err)
+	for i, o := range m.objects {
+		if o == nil {
+			m.objects[i] = &rxObject{key: ObjectKey{m.key, m.instance, m.base + wire.TransportID(i)}, state: failed}
+		}
+	}
+}
+
 // learn takes in an object's parameters and announces it.
 func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 	if o.known {
@@ -152,9 +205,9 @@ func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 	return true
 }
 
-// moved notes where the sender stands and asks for repair where it has passed the
-// end of a block that is incomplete here (RFC 5740 section 5.3).
-func (m *remote) moved(to position) {
+// stands notes where the sender is and asks for repair where it has passed the end
+// of a block that is incomplete here (RFC 5740 section 5.3).
+func (m *remote) stands(to position) {
 	boundary := to.object != m.at.object || to.block != m.at.block
 	m.at, m.left = to, false
 	if to.compare(m.end) > 0 {
@@ -165,18 +218,25 @@ func (m *remote) moved(to position) {
 	}
 }
 
-func (m *remote) handleData(d *wire.Data, p *datagram.Packet) {
-	if !m.synced && d.Flags&wire.FlagRepair != 0 && m.cc.probe.IsZero() {
-		// RFC 5740 section 5.2: joining begins with new content. But a
-		// sender known by its probes may have nothing new to say.
+// joins reports whether content with these flags is for this receiver. RFC 5740
+// section 5.2: joining begins with new content. But a sender known by its probes may
+// have nothing new to say.
+func (m *remote) joins(flags wire.Flags) bool {
+	return m.synced || flags&wire.FlagRepair == 0 || !m.cc.probe.IsZero()
+}
+
+func (m *remote) handleData(d *wire.Data) {
+	if !m.joins(d.Flags) {
 		return
 	}
+	m.offered()
 	m.fec = d.FEC
+	m.reachData(d.Object, d.Flags)
 	o := m.open(d.Object)
 	if o == nil {
 		return
 	}
-	m.moved(position{d.Object, d.ID.SBN, d.ID.ESI})
+	m.stands(position{d.Object, d.ID.SBN, d.ID.ESI})
 	if o.state != receiving {
 		m.r.stats.Duplicates++
 		return
@@ -191,17 +251,22 @@ func (m *remote) handleData(d *wire.Data, p *datagram.Packet) {
 		m.r.stats.Refused++ // nothing can be placed before the FTI is known
 		return
 	}
-	o.symbol(m.r, d.ID.SBN, int(d.ID.ESI), d.Payload)
+	o.symbol(m, d.ID.SBN, int(d.ID.ESI), d.Payload)
 	m.finish(o)
 }
 
 func (m *remote) handleInfo(d *wire.Info) {
+	if !m.joins(d.Flags) {
+		return
+	}
+	m.offered()
 	m.fec = d.FEC
+	m.reachData(d.Object, d.Flags)
 	o := m.open(d.Object)
 	if o == nil {
 		return
 	}
-	m.moved(position{object: d.Object})
+	m.stands(position{object: d.Object})
 	if o.state != receiving {
 		return
 	}
@@ -226,12 +291,16 @@ func (m *remote) finish(o *rxObject) {
 }
 
 // handleFlush checks what is here up to and including the point named, and answers
-// for it if asked to.
+// for it if asked to. Whoever is asked to confirm an object is expected to have it,
+// also if it heard nothing of it before.
 func (m *remote) handleFlush(f *wire.Flush) {
+	m.offered()
 	m.fec = f.FEC
-	if !m.synced {
-		m.open(f.Object)
+	asked := f.AckingNodes.Contains(m.r.cfg.NodeID) || f.AckingNodes.Contains(wire.NodeAny)
+	if asked {
+		m.reach(f.Object)
 	}
+	m.open(f.Object)
 	through := position{object: f.Object, block: f.ID.SBN + 1}
 	if through.block == 0 {
 		through.block--
@@ -239,12 +308,12 @@ func (m *remote) handleFlush(f *wire.Flush) {
 	if through.compare(m.end) > 0 {
 		m.end = through
 	}
-	m.at = through
-	if i := f.Object.Sub(m.base); i >= 0 && i < 1<<14 {
-		m.open(f.Object)
+	// A watermark may lie behind what is being sent; else the sender is there.
+	if f.AckingNodes.Len() == 0 || through.compare(m.at) > 0 {
+		m.at = through
 	}
 	m.nack.consider(m, through)
-	if f.AckingNodes.Contains(m.r.cfg.NodeID) || f.AckingNodes.Contains(wire.NodeAny) {
+	if asked {
 		m.ack.asked(m, f)
 	}
 }
@@ -261,9 +330,7 @@ func (m *remote) handleEOT() {
 // handleSquelch gives up what the sender declares invalid (RFC 5740 section
 // 4.2.3.3).
 func (m *remote) handleSquelch(q *wire.Squelch) {
-	if !m.synced {
-		return
-	}
+	m.offered()
 	for i, o := range m.objects {
 		id := m.base + wire.TransportID(i)
 		gone := id.Sub(q.Object) < 0 || q.Invalid.Contains(id)
@@ -286,30 +353,36 @@ func (m *remote) inactivity() time.Duration {
 func (m *remote) advance(now time.Time) {
 	if m.leaving && !now.Before(m.leaveAt) {
 		m.leaving = false
-		m.abortAll(ErrSenderGone)
+		m.giveUp(ErrSenderGone)
 	}
 	if !now.Before(m.silentAt()) {
 		// Ask although nothing came to ask about.
 		m.silence++
+		m.asked = now
 		if m.silence > m.r.cfg.RobustFactor {
-			m.abortAll(ErrSenderSilent)
-			m.silence = 0
+			m.giveUp(ErrSenderSilent)
 		} else {
-			m.at = m.end
-			m.nack.consider(m, m.end)
+			m.at = m.newest()
+			m.nack.consider(m, m.at)
 		}
 	}
 	m.nack.advance(m, now)
 	m.cc.advance(m, now)
 }
 
+// newest returns the end of the newest object heard of. A silent sender is asked for
+// all of it: nobody knows where in the object it stands.
+func (m *remote) newest() position {
+	return position{object: m.end.object, block: ^uint32(0)}
+}
+
 // silentAt returns when the sender's silence is due to be answered: far away when
 // nothing is needed of it.
 func (m *remote) silentAt() time.Time {
-	if _, need := m.earliestNeed(m.end); !need {
+	if _, need := m.earliestNeed(m.newest()); !need {
 		return m.heard.Add(1000 * time.Hour)
 	}
-	return m.heard.Add(time.Duration(m.silence+1) * m.inactivity())
+	return m.asked.Add(m.inactivity())
 }
 
 func (m *remote) next() time.Time {

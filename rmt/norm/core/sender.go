@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/engine"
@@ -131,6 +132,10 @@ func (s *Sender) oti(size int64) fec.OTI {
 // SetRate changes the sending rate, as SenderConfig.Rate.
 func (s *Sender) SetRate(bitsPerSecond int64) { s.bucket.SetRate(bitsPerSecond, 0) }
 
+// maxWindow is how far apart the IDs of the objects kept may be: well below what a
+// receiver takes for a new sequence of them.
+const maxWindow = maxJump / 2
+
 // An ObjectSpec describes an object to send.
 type ObjectSpec struct {
 	Source io.ReaderAt // read when needed, never past Size; may not block for long
@@ -155,7 +160,9 @@ func (s *Sender) Enqueue(now time.Time, spec ObjectSpec) (wire.TransportID, erro
 	if err != nil {
 		return 0, err
 	}
-	if len(s.objects) >= s.cfg.CacheObjects {
+	// The window may also become too long for its IDs, with objects called off
+	// behind one that takes its time.
+	for len(s.objects) >= s.cfg.CacheObjects || len(s.objects) > 0 && s.nextID.Sub(s.objects[0].id) >= maxWindow {
 		if !s.objects[0].over {
 			return 0, ErrFull
 		}
@@ -185,6 +192,7 @@ func (s *Sender) Cancel(now time.Time, id wire.TransportID) {
 	if i, o := s.find(id); o != nil && !o.over {
 		s.finish(o, ErrCanceled)
 		s.drop(i)
+		s.flush.watch(s, now)
 	}
 }
 
@@ -223,26 +231,13 @@ func (s *Sender) Event() (SenderEvent, bool) {
 
 func (s *Sender) emit(e SenderEvent) { s.events.push(e) }
 
+// find returns the object with an ID and its place, or nil and where it would be.
 func (s *Sender) find(id wire.TransportID) (int, *txObject) {
-	if len(s.objects) == 0 {
-		return 0, nil
+	i := sort.Search(len(s.objects), func(i int) bool { return s.objects[i].id.Sub(id) >= 0 })
+	if i < len(s.objects) && s.objects[i].id == id {
+		return i, s.objects[i]
 	}
-	if i := id.Sub(s.objects[0].id); i >= 0 && i < len(s.objects) {
-		// Transport IDs are consecutive, but for objects dropped in between.
-		for i = min(i, len(s.objects)-1); i >= 0; i-- {
-			if d := s.objects[i].id.Sub(id); d == 0 {
-				return i, s.objects[i]
-			} else if d < 0 {
-				break
-			}
-		}
-	}
-	for i, o := range s.objects {
-		if o.id == id {
-			return i, o
-		}
-	}
-	return 0, nil
+	return i, nil
 }
 
 func (s *Sender) drop(i int) {

@@ -47,6 +47,13 @@ func (f *flushState) next() time.Time {
 }
 
 func (f *flushState) advance(s *Sender, now time.Time) {
+	f.begin(s, now)
+	f.watch(s, now)
+}
+
+// begin starts to flush when there is nothing left to send, and stops when there
+// is again.
+func (f *flushState) begin(s *Sender, now time.Time) {
 	idle := len(s.objects) > 0 && s.fresh == len(s.objects) && !s.repairs.collecting() && !s.repairs.pending(s)
 	switch {
 	case !idle:
@@ -54,7 +61,6 @@ func (f *flushState) advance(s *Sender, now time.Time) {
 	case !f.running && !f.complete:
 		f.running, f.sent, f.due = true, 0, now
 	}
-	f.watch(s, now)
 }
 
 // watch picks the object to be confirmed and judges the one that was.
@@ -66,7 +72,9 @@ func (f *flushState) watch(s *Sender, now time.Time) {
 		case confirmed(o):
 			s.finish(o, nil)
 			f.object = nil
-		case now.Sub(f.alive) >= s.cfg.AckTimeout:
+		case o.busy() || s.repairs.object == o:
+			f.alive = now // it is not the receivers who take their time
+		case now.Sub(f.alive) >= s.ackTimeout():
 			s.finish(o, fmt.Errorf("%w: %s", ErrNotAcked, missing(o)))
 			f.object = nil
 		}
@@ -80,6 +88,13 @@ func (f *flushState) watch(s *Sender, now time.Time) {
 			return
 		}
 	}
+}
+
+// ackTimeout is how long to wait for a sign of life: no less than a few NACK cycles
+// of a receiver, back-off, hold-off and the sender's answer, since some are lost.
+func (s *Sender) ackTimeout() time.Duration {
+	const cycles = 4
+	return max(s.cfg.AckTimeout, cycles*time.Duration(3*s.cfg.Backoff+4)*s.grtt.advertised())
 }
 
 func confirmed(o *txObject) bool {
@@ -106,6 +121,7 @@ func missing(o *txObject) string {
 
 // transmit sends the FLUSH for the end of everything.
 func (f *flushState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool {
+	f.begin(s, now)
 	if !f.running || now.Before(f.due) {
 		return false
 	}
@@ -197,12 +213,18 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 	}
 	_, o := s.find(a.Object)
 	// Not the source block length: NRL's NORM echoes another than it was asked.
-	if o == nil || !o.sent || !o.wantsAcks() || a.ID.SBN != o.last().SBN || a.ID.ESI != o.last().ESI || o.acked[m.Source] || len(o.acked) >= s.cfg.MaxNodes {
+	if o == nil || !o.sent || !o.wantsAcks() || a.ID.SBN != o.last().SBN || a.ID.ESI != o.last().ESI || o.acked[m.Source] {
+		return
+	}
+	// Strangers are counted as far as they are asked for or there is room; they
+	// must not keep those out who are waited for by name.
+	if !slices.Contains(o.spec.AckNodes, m.Source) && len(o.acked) >= max(s.cfg.MaxNodes, o.spec.AckCount) {
 		return
 	}
 	o.acked[m.Source] = true
 	s.flush.alive = now
 	s.emit(SenderEvent{Type: ObjectAcked, Object: o.id, Node: m.Source})
+	s.flush.watch(s, now)
 }
 
 // A squelchState answers requests for what is gone (RFC 5740 section 5.4.3).
@@ -240,17 +262,20 @@ func (q *squelchState) transmit(s *Sender, now time.Time, p *datagram.Packet) bo
 		m.Object = s.objects[0].id
 	}
 	p.Data, _ = s.codec.AppendSquelch(p.Data[:0], &m)
-	// Then the gaps within the window, from the one asked for on.
-	room := s.cfg.SegmentSize / 2
-	for id, i := m.Object, 0; i < len(s.objects) && room > 0; id++ {
-		if s.objects[i].id == id {
+	// Then the gaps within the window, from the lowest asked for on, up to the
+	// end: the last object may have been called off too.
+	id := m.Object
+	if q.lowest.Sub(id) > 0 {
+		id = q.lowest
+	}
+	i, _ := s.find(id)
+	for room := s.cfg.SegmentSize / 2; id != s.nextID && room > 0; id++ {
+		if i < len(s.objects) && s.objects[i].id == id {
 			i++
 			continue
 		}
-		if id.Sub(q.lowest) >= 0 {
-			p.Data = wire.TransportIDList(p.Data).Append(id)
-			room--
-		}
+		p.Data = wire.TransportIDList(p.Data).Append(id)
+		room--
 	}
 	s.stats.Squelches++
 	return true

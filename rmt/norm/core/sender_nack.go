@@ -117,22 +117,25 @@ func (in *intake) took(o *txObject) {
 	o.active = in.now
 }
 
-// objects takes a request for whole objects. A range names at most what the cache
-// can hold.
+// objects takes a request for whole objects, of which the range may name any number.
 func (in *intake) objects(first, last wire.TransportID) {
-	n := min(last.Sub(first), 2*in.s.cfg.CacheObjects)
-	for i := 0; i <= n; i++ {
-		id := first + wire.TransportID(i)
-		_, o := in.s.find(id)
-		if o == nil {
+	s := in.s
+	i, _ := s.find(first)
+	id := first // the next of the range
+	for ; i < len(s.objects) && s.objects[i].id.Sub(last) <= 0; i++ {
+		o := s.objects[i]
+		if o.id != id {
 			in.unknown(id)
-			continue
 		}
+		id = o.id + 1
 		if set := in.set(o, 0); set != nil && o.hasInfo && o.infoSent {
 			set.info = true
 			in.took(o)
 		}
 		in.blocks(o, 0, ^uint32(0))
+	}
+	if id.Sub(last) <= 0 {
+		in.unknown(id)
 	}
 }
 

@@ -108,6 +108,7 @@ func (s *Sender) endPass(o *txObject) bool {
 		o.sent = true
 		s.fresh++
 		s.emit(SenderEvent{Type: ObjectSent, Object: o.id})
+		s.flush.watch(s, s.now)
 	}
 	return true
 }

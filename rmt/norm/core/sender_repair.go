@@ -71,6 +71,18 @@ func (r *repairSet) merge(t *repairSet) {
 	}
 }
 
+// first returns the earliest block asked for; the INFO comes before all blocks.
+func (r *repairSet) first() uint32 {
+	first, ok := r.whole.first()
+	switch {
+	case r.info:
+		return 0
+	case len(r.partial) > 0 && (!ok || r.partial[0].sbn < first):
+		return r.partial[0].sbn
+	}
+	return first
+}
+
 // popBlock removes the earliest block asked for and returns what was asked of it.
 func (r *repairSet) popBlock() (need blockNeed, whole, ok bool) {
 	w, haveWhole := r.whole.first()
@@ -142,11 +154,16 @@ func (c *repairCycle) pending(s *Sender) bool {
 	return false
 }
 
-// position is where the sender stands: at the repair it is sending, or at the end
-// of the new data.
+// position is where the sender stands: at the repair it is sending or comes to
+// next, or at the end of the new data.
 func (s *Sender) position() position {
 	if c := &s.repairs; c.object != nil {
 		return position{c.object.id, c.sbn, uint16(c.at)}
+	}
+	for _, o := range s.objects {
+		if !o.repair.empty() {
+			return position{object: o.id, block: o.repair.first()}
+		}
 	}
 	if s.fresh < len(s.objects) {
 		return s.objects[s.fresh].position()
@@ -200,6 +217,7 @@ func (s *Sender) nextRepair(now time.Time, p *datagram.Packet) bool {
 		}
 		c.object, c.sbn, c.at, c.symbols, c.flags = o, need.sbn, 0, symbolSet{}, wire.FlagRepair
 		if whole {
+			c.flags |= wire.FlagExplicit
 			c.symbols.addRange(0, o.part.BlockLen(need.sbn)-1)
 			return true
 		}

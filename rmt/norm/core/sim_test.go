@@ -10,14 +10,12 @@ import (
 func TestPerfectNetwork(t *testing.T) {
 	w := newWorld(t, 1)
 	tx := w.sender(SenderConfig{}, netem.Link{Delay: time.Millisecond}, netem.Link{})
-	rx := w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{})
-	data := randomBytes(w.sim.Rand("data"), 1_000_000)
-	tx.send(t, data, ObjectSpec{Info: []byte("a name")})
+	w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{})
+	tx.send(randomBytes(w.sim.Rand("data"), 1_000_000), ObjectSpec{Info: []byte("a name")})
 	w.run()
 	w.check()
-	st := tx.Stats()
-	t.Logf("%v: %+v\n%+v", w.sim.Now().Sub(netem.Start), st, rx.Stats())
-	if st.Nacks != 0 || st.Repairs != 0 {
+	w.logStats(t)
+	if st := tx.Stats(); st.Nacks != 0 || st.Repairs != 0 {
 		t.Errorf("%d NACKs and %d repairs without loss", st.Nacks, st.Repairs)
 	}
 }
@@ -28,12 +26,10 @@ func TestLoss(t *testing.T) {
 	for range 4 {
 		w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{Loss: 0.05})
 	}
-	data := randomBytes(w.sim.Rand("data"), 10_000_000)
-	tx.send(t, data, ObjectSpec{Info: []byte("a name"), AckCount: 4})
+	tx.send(randomBytes(w.sim.Rand("data"), 10_000_000), ObjectSpec{Info: []byte("a name"), AckCount: 4})
 	w.run()
 	w.check()
-	st := tx.Stats()
-	t.Logf("%v wire %.3f: %+v\n%+v", w.sim.Now().Sub(netem.Start), float64(st.Bytes)/1e7, st, w.rx[0].Stats())
+	w.logStats(t)
 }
 
 // With every buffer taken by incomplete blocks, repairs must still find room: once
@@ -44,12 +40,11 @@ func TestBuffersFullOfIncompleteBlocks(t *testing.T) {
 	for range 4 {
 		w.receiver(ReceiverConfig{BufferBytes: 20 * 64 * 1400}, netem.Link{}, netem.Link{Loss: 0.05})
 	}
-	tx.send(t, randomBytes(w.sim.Rand("data"), 10_000_000), ObjectSpec{Info: []byte("a name"), AckCount: 4})
+	tx.send(randomBytes(w.sim.Rand("data"), 10_000_000), ObjectSpec{Info: []byte("a name"), AckCount: 4})
 	w.run()
 	w.check()
 	if w.rx[0].Stats().NoBuffer == 0 {
 		t.Error("the buffers were never full: the test does not test what it should")
 	}
-	st := tx.Stats()
-	t.Logf("%v wire %.3f: %+v\n%+v", w.sim.Now().Sub(netem.Start), float64(st.Bytes)/1e7, st, w.rx[0].Stats())
+	w.logStats(t)
 }
