@@ -8,7 +8,7 @@ BENCH       ?= .
 PLATFORMS   := linux/amd64 linux/arm64 linux/386 \
                darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
 
-.PHONY: all test lint cross bench fuzz peers examples
+.PHONY: all test lint cross bench microbench fuzz peers examples
 
 all: test lint
 
@@ -32,7 +32,13 @@ cross:
 		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
 	done
 
+# Side by side with raw UDP and the peers, in a lab of namespaces: needs root and
+# Debian's uftp, udpcast, g++ and libnorm-dev. BENCHFLAGS: see go run ./bench -help.
 bench:
+	$(GO) run ./bench $(BENCHFLAGS)
+
+# What single functions cost; BENCH=regexp for some.
+microbench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 # Every fuzz target in turn, FUZZTIME each; all run, then any failure counts.

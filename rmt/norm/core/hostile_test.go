@@ -1,0 +1,314 @@
+package core
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// A target is an engine under attack, in a world where only the attacker speaks.
+type target struct {
+	t   testing.TB
+	tx  *Sender
+	rx  *Receiver
+	now time.Time
+}
+
+func newTarget(t testing.TB) *target {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	tx, err := NewSender(SenderConfig{NodeID: 1, InstanceID: 7, Rate: -1, CacheObjects: 4, MaxNodes: 16, Rand: rng})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rx, err := NewReceiver(ReceiverConfig{NodeID: 2, BufferBytes: 1 << 20, MaxSenders: 4, MaxObjects: 8, Rand: rng})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &target{t: t, tx: tx, rx: rx, now: time.Unix(1000, 0)}
+	for range 3 {
+		if _, err := tx.Enqueue(a.now, ObjectSpec{Source: bytes.NewReader(make([]byte, 200_000)), Size: 200_000, Info: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.settle(64)
+	return a
+}
+
+var attacker = netip.MustParseAddrPort("192.0.2.66:6003")
+
+// hit gives a datagram to both engines.
+func (a *target) hit(data []byte) {
+	for _, dst := range []string{"239.1.2.3:6003", "192.0.2.1:6003"} {
+		p := datagram.Packet{Data: data, Src: attacker, Dst: netip.MustParseAddrPort(dst)}
+		a.tx.Handle(a.now, &p)
+		a.rx.Handle(a.now, &p)
+	}
+}
+
+// settle lets time pass and drains both engines, at most steps packets each: after
+// that they must have come to rest, or be sending what they were told to send.
+func (a *target) settle(steps int) {
+	a.now = a.now.Add(20 * time.Millisecond)
+	buf := make([]byte, 0, 2048)
+	a.tx.Advance(a.now)
+	a.rx.Advance(a.now)
+	for range steps {
+		p := datagram.Packet{Data: buf}
+		if !a.tx.Transmit(a.now, &p) {
+			break
+		}
+	}
+	n := 0
+	for p := (datagram.Packet{Data: buf}); a.rx.Transmit(a.now, &p); p.Data = buf {
+		if n++; n > 1000 {
+			a.t.Fatal("the receiver does not stop sending")
+		}
+	}
+	for _, ok := a.tx.Event(); ok; _, ok = a.tx.Event() {
+	}
+	for e, ok := a.rx.Event(); ok; e, ok = a.rx.Event() {
+		switch e.Type {
+		case BlockReceived:
+			a.rx.Release(e.Data)
+		case ObjectReceived:
+			a.rx.Stored(a.now, e.Key, nil)
+		}
+	}
+	a.tx.Next()
+	a.rx.Next()
+}
+
+// check holds the engines to their bounds.
+func (a *target) check() {
+	a.t.Helper()
+	if p := &a.rx.buffers; p.inUse > p.limit || p.inUse < 0 || p.inUse+p.idle > p.limit {
+		a.t.Errorf("buffers: %d in use and %d idle of %d", p.inUse, p.idle, p.limit)
+	}
+	if len(a.rx.order) > 4 || len(a.rx.senders) > 4 {
+		a.t.Errorf("%d senders", len(a.rx.order))
+	}
+	for _, m := range a.rx.order {
+		if len(m.objects) > 8 || len(m.nack.heard) > maxOverheard {
+			a.t.Errorf("%d objects, requests of %d overheard", len(m.objects), len(m.nack.heard))
+		}
+	}
+	if len(a.tx.objects) > 4 || len(a.tx.nodes.byID) > 16 || len(a.tx.nodes.order) > 16 {
+		a.t.Errorf("%d objects, %d nodes", len(a.tx.objects), len(a.tx.nodes.byID))
+	}
+	for _, o := range a.tx.objects {
+		for _, r := range []*repairSet{&o.want, &o.repair} {
+			if len(r.partial) > maxRepairBlocks || len(r.whole.ranges) > maxRepairRanges {
+				a.t.Errorf("%d blocks, %d ranges asked for", len(r.partial), len(r.whole.ranges))
+			}
+		}
+	}
+}
+
+// messages returns one good message of every kind that the engines listen to, from a
+// sender with node ID 9 and a receiver with node ID 10.
+func messages() [][]byte {
+	c := wire.Codec{FTI: wire.FTINRL}
+	s := wire.Sender{Sequence: 1, Source: 9, InstanceID: 3, GRTT: wire.QuantizeGRTT(time.Millisecond), Backoff: 4, GroupSize: 1}
+	oti := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 100_000, SymbolSize: 100, MaxBlockLen: 8, Parity: 4, M: 8}
+	f := wire.Feedback{Source: 10, Server: 1, InstanceID: 7, HasCC: true}
+	var list [][]byte
+	add := func(b []byte, err error) {
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, b)
+	}
+	for esi := range uint16(10) {
+		add(c.AppendData(nil, &wire.Data{Sender: s, Flags: wire.FlagInfo, FEC: 5, Object: 1, ID: fec.PayloadID{SBN: uint32(esi / 5), ESI: esi}, HasFTI: true, FTI: oti, Payload: make([]byte, 100)}))
+	}
+	add(c.AppendInfo(nil, &wire.Info{Sender: s, Flags: wire.FlagInfo, FEC: 5, Object: 1, HasFTI: true, FTI: oti, Payload: []byte("name")}))
+	add(c.AppendFlush(nil, &wire.Flush{Sender: s, FEC: 5, Object: 1, ID: fec.PayloadID{SBN: 124, ESI: 7}, AckingNodes: wire.NodeList{}.Append(2)}))
+	add(c.AppendEOT(nil, &wire.EOT{Sender: s}))
+	add(c.AppendSquelch(nil, &wire.Squelch{Sender: s, FEC: 5, Object: 1, Invalid: wire.TransportIDList{}.Append(2)}))
+	add(c.AppendCC(nil, &wire.CC{Sender: s, CCSequence: 1, HasRate: true, Rate: 0x1234, Nodes: wire.CCNodeList{}.Append(wire.CCNode{Node: 2, Flags: wire.CCFlagPLR | wire.CCFlagRTT})}))
+	var rb wire.RequestBuilder
+	rb.Reset(nil, 1000, c)
+	item := func(o wire.TransportID, sbn uint32, esi uint16) wire.Item {
+		return wire.Item{FEC: 5, Object: o, ID: fec.PayloadID{SBN: sbn, ESI: esi}}
+	}
+	rb.Add(wire.NackInfo, item(1, 0, 0), item(1, 0, 0))
+	rb.Add(wire.NackSegment, item(1, 0, 8), item(1, 0, 10))
+	rb.Add(wire.NackBlock, item(1, 1, 0), item(1, 5, 0))
+	rb.Add(wire.NackObject, item(2, 0, 0), item(2, 0, 0))
+	add(c.AppendNack(nil, &wire.Nack{Feedback: f, Requests: rb.Requests()}))
+	add(c.AppendRepairAdv(nil, &wire.RepairAdv{Sender: s, Requests: rb.Requests()}))
+	ack, _ := c.AppendFlushAck(nil, &wire.FlushAck{FEC: 5, Object: 1})
+	add(c.AppendAck(nil, &wire.Ack{Feedback: f, AckType: wire.AckFlush, Payload: ack}))
+	return list
+}
+
+// FuzzEngines feeds both engines a series of messages, cut from the input as length
+// and bytes, with time passing between them.
+func FuzzEngines(f *testing.F) {
+	var all []byte
+	for _, m := range messages() {
+		all = append(append(all, byte(len(m)), byte(len(m)>>8)), m...)
+		f.Add(append([]byte{byte(len(m)), byte(len(m) >> 8)}, m...))
+	}
+	f.Add(all)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		a := newTarget(t)
+		for n := 0; len(in) >= 2 && n < 200; n++ {
+			size := min(int(in[0])|int(in[1]&0x0f)<<8, len(in)-2)
+			a.hit(in[2 : 2+size])
+			if in[1]&0x80 != 0 {
+				a.settle(16)
+			}
+			in = in[2+size:]
+		}
+		for range 20 {
+			a.settle(16)
+		}
+		a.check()
+	})
+}
+
+// Each of these once cost an implementation its memory, its time or its life.
+func TestAttacks(t *testing.T) {
+	c := wire.Codec{FTI: wire.FTINRL}
+	s := func(node wire.NodeID) wire.Sender {
+		return wire.Sender{Source: node, InstanceID: 3, GRTT: 100, Backoff: 4, GroupSize: 1}
+	}
+	must := func(b []byte, err error) []byte {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+		return b
+	}
+	data := func(node wire.NodeID, o wire.TransportID, id fec.PayloadID, oti fec.OTI) []byte {
+		return must(c.AppendData(nil, &wire.Data{Sender: s(node), FEC: oti.EncodingID, Object: o, ID: id, HasFTI: true, FTI: oti, Payload: make([]byte, oti.SymbolSize)}))
+	}
+	small := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: fec.MaxTransferLength >> 20, SymbolSize: 64, MaxBlockLen: 1, Parity: 1, M: 8}
+	nack := func(object wire.TransportID, add func(*wire.RequestBuilder, func(uint32, uint16) wire.Item)) []byte {
+		var rb wire.RequestBuilder
+		rb.Reset(nil, 1400, c)
+		add(&rb, func(sbn uint32, esi uint16) wire.Item {
+			return wire.Item{FEC: 5, Object: object, ID: fec.PayloadID{SBN: sbn, ESI: esi}}
+		})
+		return must(c.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 10, Server: 1, InstanceID: 7}, Requests: rb.Requests()}))
+	}
+	for _, c := range []struct {
+		name string
+		run  func(a *target)
+	}{
+		{"NACK of all blocks there could be", func(a *target) {
+			b := nack(a.tx.objects[0].id, func(rb *wire.RequestBuilder, item func(uint32, uint16) wire.Item) {
+				rb.Add(wire.NackBlock, item(0, 0), item(1<<24-1, 0))
+				rb.Add(wire.NackSegment, item(0, 0), item(1<<24-1, 255))
+			})
+			for range 1000 {
+				a.hit(b)
+			}
+		}},
+		{"NACK of all objects there could be", func(a *target) {
+			b := must(wire.Codec{}.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 10, Server: 1, InstanceID: 7}, Requests: func() wire.Requests {
+				var rb wire.RequestBuilder
+				rb.Reset(nil, 1400, wire.Codec{})
+				rb.Add(wire.NackObject, wire.Item{FEC: 5, Object: a.tx.nextID}, wire.Item{FEC: 5, Object: a.tx.nextID - 1})
+				return rb.Requests()
+			}()}))
+			for range 1000 {
+				a.hit(b)
+			}
+		}},
+		{"NACKs of ten thousand receivers", func(a *target) {
+			for i := range wire.NodeID(10_000) {
+				a.hit(must(c.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 100 + i, Server: 1, InstanceID: 7}})))
+			}
+		}},
+		{"ten thousand senders", func(a *target) {
+			for i := range wire.NodeID(10_000) {
+				a.hit(data(100+i, 1, fec.PayloadID{}, small))
+			}
+		}},
+		{"ten thousand objects of one sender", func(a *target) {
+			for i := range wire.TransportID(10_000) {
+				a.hit(data(9, i, fec.PayloadID{}, small))
+			}
+		}},
+		{"every second block of many", func(a *target) {
+			for i := range uint32(200_000) {
+				a.hit(data(9, 1, fec.PayloadID{SBN: 2 * i}, small))
+				if i%1000 == 0 {
+					a.settle(16)
+				}
+			}
+		}},
+		{"blocks larger than the buffers", func(a *target) {
+			big := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 1 << 40, SymbolSize: 60_000, MaxBlockLen: 250, Parity: 5, M: 8}
+			for i := range uint32(100) {
+				a.hit(data(9, 1, fec.PayloadID{SBN: i}, big))
+			}
+		}},
+		{"an object that changes its layout", func(a *target) {
+			for i := range uint16(300) {
+				o := small
+				o.SymbolSize, o.MaxBlockLen, o.TransferLength = 64+i, 1+i%200, uint64(i)*997
+				a.hit(data(9, 1, fec.PayloadID{SBN: uint32(i), ESI: i % 200}, o))
+			}
+		}},
+		{"jumping object numbers", func(a *target) {
+			for i := range 5000 {
+				a.hit(data(9, wire.TransportID(i*16_001), fec.PayloadID{}, small))
+			}
+		}},
+		{"FLUSH far ahead", func(a *target) {
+			for i := range 5000 {
+				a.hit(must(c.AppendFlush(nil, &wire.Flush{Sender: s(9), FEC: 129, Object: wire.TransportID(i * 7919), ID: fec.PayloadID{SBN: ^uint32(0), ESI: 65535}})))
+				a.settle(1)
+			}
+		}},
+		{"probes with timestamps out of nowhere", func(a *target) {
+			for i := range uint32(1000) {
+				a.hit(must(c.AppendCC(nil, &wire.CC{Sender: s(9), CCSequence: uint16(i), HasRate: true, SendTime: wire.Timestamp{Sec: i * 4_000_007, Usec: i * 4_000_007}})))
+				a.hit(must(c.AppendAck(nil, &wire.Ack{Feedback: wire.Feedback{Source: 10, Server: 1, InstanceID: 7, GRTTResponse: wire.Timestamp{Sec: i * 4_000_007, Usec: ^i}}, AckType: wire.AckCC})))
+				a.settle(1)
+			}
+			if g := a.tx.grtt.current; g > a.tx.cfg.MaxGRTT {
+				a.t.Errorf("GRTT %v", g)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newTarget(t)
+			start := time.Now()
+			c.run(a)
+			for range 50 {
+				a.settle(64)
+			}
+			a.check()
+			t.Logf("%v", time.Since(start))
+		})
+	}
+}
+
+// A stranger with the node ID of a sender cannot say goodbye in its name: senders are
+// told apart by address too.
+func TestSpoofedGoodbye(t *testing.T) {
+	a := newTarget(t)
+	for _, m := range messages()[:4] {
+		a.rx.Handle(a.now, &datagram.Packet{Data: m, Src: senderAddr})
+	}
+	eot, _ := wire.Codec{}.AppendEOT(nil, &wire.EOT{Sender: wire.Sender{Source: 9, InstanceID: 3}})
+	a.rx.Handle(a.now, &datagram.Packet{Data: eot, Src: attacker})
+	a.now = a.now.Add(10 * time.Second)
+	a.rx.Advance(a.now)
+	for e, ok := a.rx.Event(); ok; e, ok = a.rx.Event() {
+		if e.Type == ObjectAborted {
+			t.Errorf("aborted: %v", e.Err)
+		}
+	}
+}
