@@ -137,6 +137,12 @@ func (c *SenderConfig) normalize() error {
 		return fmt.Errorf("%w: auto parity %d is not between 0 and parity %d", ErrConfig, c.AutoParity, c.Parity)
 	case c.Backoff > 15:
 		return fmt.Errorf("%w: backoff factor %d does not fit its 4-bit field; 1 to 15", ErrConfig, c.Backoff)
+	case c.GroupSize < 0:
+		return fmt.Errorf("%w: group size %d; give the expected number of receivers, or 0 for the default", ErrConfig, c.GroupSize)
+	case c.RobustFactor < 1 || c.CacheObjects < 1 || c.MaxNodes < 1:
+		return fmt.Errorf("%w: robust factor %d, %d objects and %d nodes must be positive", ErrConfig, c.RobustFactor, c.CacheObjects, c.MaxNodes)
+	case c.GRTT < 0 || c.FlushInterval < 0 || c.AckTimeout < 0:
+		return fmt.Errorf("%w: a negative duration", ErrConfig)
 	case c.Rand == nil:
 		return fmt.Errorf("%w: no source of randomness", ErrConfig)
 	}
@@ -207,6 +213,8 @@ func (c *ReceiverConfig) normalize() error {
 	switch {
 	case c.NodeID == wire.NodeNone || c.NodeID == wire.NodeAny:
 		return fmt.Errorf("%w: node ID %v is reserved (RFC 5740 section 4.1); choose a number that is unique in the session", ErrConfig, c.NodeID)
+	case c.BufferBytes < 0 || c.MaxSenders < 1 || c.RobustFactor < 1 || c.MaxNackMessages < 1:
+		return fmt.Errorf("%w: %d bytes of buffers, %d senders, robust factor %d and %d NACK messages must be positive", ErrConfig, c.BufferBytes, c.MaxSenders, c.RobustFactor, c.MaxNackMessages)
 	case c.MaxObjects < 1 || c.MaxObjects > 8192:
 		return fmt.Errorf("%w: %d objects at a time is not between 1 and 8192", ErrConfig, c.MaxObjects)
 	case c.Rand == nil:

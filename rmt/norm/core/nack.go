@@ -33,6 +33,8 @@ type nackState struct {
 	limit position // how far the sender was when the back-off began
 	heard map[wire.TransportID]*repairSet
 
+	passed int // cycles let pass in silence, one after the other
+
 	messages [][]byte // requests waiting to be sent, one slice a message
 	head     int
 }
@@ -51,22 +53,30 @@ func (n *nackState) stop() {
 	n.messages, n.head = n.messages[:0], 0
 }
 
-// consider begins a cycle if something before limit is missing.
-func (n *nackState) consider(m *remote, limit position) {
+// consider begins a cycle if something before limit is missing. It returns false if
+// this cycle is let pass in silence.
+func (n *nackState) consider(m *remote, limit position) bool {
 	if n.phase != nackIdle {
-		return
+		return true
 	}
 	if _, need := m.earliestNeed(limit); !need {
-		return
+		n.passed = 0
+		return true
 	}
-	wait := randomBackoff(m.r.cfg.Rand, time.Duration(m.backoff)*m.grtt, m.groupSize)
+	// After each cycle let pass the group is taken for half as large: if it were
+	// what it is said to be, somebody would have spoken.
+	group := max(m.groupSize/float64(uint64(1)<<min(n.passed, 63)), 1)
+	wait := randomBackoff(m.r.cfg.Rand, time.Duration(m.backoff)*m.grtt, group)
 	clear(n.heard)
 	n.limit = limit
-	if m.r.cfg.Unicast && m.groupSize >= suppressGroup && wait > time.Duration(m.backoff-1)*m.grtt {
+	if m.r.cfg.Unicast && m.groupSize >= suppressGroup && m.backoff > 1 && wait > time.Duration(m.backoff-1)*m.grtt {
+		n.passed++
 		n.hold(m, m.r.now)
-		return
+		return false
 	}
+	n.passed = 0
 	n.phase, n.until = nackBackoff, m.r.now.Add(wait)
+	return true
 }
 
 // hold begins the hold-off: the sender's worst-case time to answer.

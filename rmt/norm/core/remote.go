@@ -357,13 +357,11 @@ func (m *remote) advance(now time.Time) {
 	}
 	if !now.Before(m.silentAt()) {
 		// Ask although nothing came to ask about.
-		m.silence++
 		m.asked = now
-		if m.silence > m.r.cfg.RobustFactor {
+		if m.at = m.newest(); m.silence >= m.r.cfg.RobustFactor {
 			m.giveUp(ErrSenderSilent)
-		} else {
-			m.at = m.newest()
-			m.nack.consider(m, m.at)
+		} else if m.nack.consider(m, m.at) {
+			m.silence++
 		}
 	}
 	m.nack.advance(m, now)

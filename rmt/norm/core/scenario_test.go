@@ -26,8 +26,9 @@ type senderPlan struct {
 	firstID wire.TransportID
 	objects []objectPlan
 	// Instants after the start; 0 is never.
-	shutdown, restart time.Duration
-	again             []objectPlan // of the second instance
+	shutdown, restart, vanish time.Duration
+	again                     []objectPlan // of the second instance
+	rate                      int64        // from 2 s on; 0 is as before
 }
 
 type objectPlan struct {
@@ -46,6 +47,7 @@ type receiverPlan struct {
 	skew             float64
 	join             time.Duration
 	cutFrom, cutTo   time.Duration
+	muteOnly         bool // cut off as a sender of feedback only
 	stallFrom, stall time.Duration
 	refuse           bool          // every third object
 	slow             time.Duration // longest time to store an object
@@ -159,7 +161,7 @@ func (d dice) sender(n network, receivers, packets int) senderPlan {
 		c.Backoff = -1
 	}
 	if d.chance(0.5) {
-		c.GroupSize = receivers
+		c.GroupSize = pick(d, receivers, receivers, 1000)
 	}
 	if d.chance(0.2) {
 		c.CacheObjects = d.between(1, 4)
@@ -176,6 +178,10 @@ func (d dice) sender(n network, receivers, packets int) senderPlan {
 	case x < 0.16:
 		p.restart = d.duration(time.Millisecond, end)
 		p.again = d.objects(c, receivers, packets/2)
+	case x < 0.2:
+		p.vanish = d.duration(time.Millisecond, end)
+	case x < 0.25:
+		p.rate = pick(d, int64(-1), 200_000, 2_000_000)
 	}
 	return p
 }
@@ -226,6 +232,7 @@ func (d dice) receiver(n network, sc *scenario, i int) receiverPlan {
 	case x < 0.1:
 		p.cutFrom = d.duration(0, 5*time.Second)
 		p.cutTo = p.cutFrom + d.duration(0, 15*time.Second)
+		p.muteOnly = d.chance(0.4)
 	case x < 0.2 && i > 0:
 		p.join = d.duration(time.Millisecond, 5*time.Second)
 	case x < 0.3:
@@ -241,6 +248,12 @@ func (d dice) receiver(n network, sc *scenario, i int) receiverPlan {
 			block := int64(s.cfg.BlockSize * s.cfg.SegmentSize)
 			p.cfg.BufferBytes = max(p.cfg.BufferBytes, block*int64(d.between(4, 8)))
 		}
+	}
+	if d.chance(0.1) {
+		p.cfg.MaxNackMessages = 1
+	}
+	if d.chance(0.1) {
+		p.cfg.MaxObjects = d.between(1, 8)
 	}
 	return p
 }
@@ -268,7 +281,7 @@ func (sc *scenario) buildSender(w *world, p *senderPlan) {
 			}
 			data := randomBytes(rng, o.size)
 			w.sim.At(from+o.at, func() {
-				if tx.cfg.InstanceID != instance || tx.eot.active || tx.closed {
+				if tx.cfg.InstanceID != instance || tx.eot.active || tx.closed || tx.gone {
 					return
 				}
 				n := len(tx.objects)
@@ -283,6 +296,12 @@ func (sc *scenario) buildSender(w *world, p *senderPlan) {
 	if p.shutdown > 0 {
 		w.sim.At(p.shutdown, tx.shutdown)
 	}
+	if p.vanish > 0 {
+		w.sim.At(p.vanish, tx.vanish)
+	}
+	if p.rate != 0 {
+		w.sim.At(2*time.Second, func() { tx.node.Run(func(time.Time) { tx.SetRate(p.rate) }) })
+	}
 	if p.restart > 0 {
 		w.sim.At(p.restart, func() {
 			tx.restart(p.cfg)
@@ -296,6 +315,16 @@ func (n *txNode) cancel(o *txCopy) {
 	if !o.done && !o.abandoned {
 		o.canceled = true
 		n.node.Run(func(now time.Time) { n.Cancel(now, o.key.Object) })
+	}
+}
+
+// vanish cuts the sender off for good.
+func (n *txNode) vanish() {
+	n.node.SetDown(true)
+	n.gone, n.waiting = true, nil
+	for _, o := range n.objects {
+		o.left = true
+		o.abandoned = !o.done
 	}
 }
 
@@ -322,8 +351,12 @@ func (sc *scenario) buildReceiver(w *world, p *receiverPlan) {
 		}
 		if p.cutTo > 0 {
 			rx.cut = true
-			w.sim.At(p.cutFrom, func() { rx.node.SetDown(true) })
-			w.sim.At(p.cutTo, func() { rx.node.SetDown(false) })
+			cut := rx.node.SetDown
+			if p.muteOnly {
+				cut = func(on bool) { rx.mute = on }
+			}
+			w.sim.At(p.cutFrom, func() { cut(true) })
+			w.sim.At(p.cutTo, func() { cut(false) })
 		}
 		if p.stall > 0 {
 			w.sim.At(p.stallFrom, func() { rx.stall(true) })

@@ -130,7 +130,10 @@ func (s *Sender) oti(size int64) fec.OTI {
 }
 
 // SetRate changes the sending rate, as SenderConfig.Rate.
-func (s *Sender) SetRate(bitsPerSecond int64) { s.bucket.SetRate(bitsPerSecond, 0) }
+func (s *Sender) SetRate(bitsPerSecond int64) {
+	s.bucket.SetRate(bitsPerSecond, 0)
+	s.grtt.setRate(bitsPerSecond)
+}
 
 // maxWindow is how far apart the IDs of the objects kept may be: well below what a
 // receiver takes for a new sequence of them.
@@ -357,7 +360,7 @@ func (s *Sender) common() wire.Sender {
 	s.seq++
 	return wire.Sender{
 		Sequence: s.seq, Source: s.cfg.NodeID, InstanceID: s.cfg.InstanceID,
-		GRTT:    wire.QuantizeGRTT(s.grtt.floor(s)),
+		GRTT:    s.grtt.code(),
 		Backoff: uint8(s.cfg.Backoff), GroupSize: wire.QuantizeGroupSize(s.cfg.GroupSize),
 	}
 }

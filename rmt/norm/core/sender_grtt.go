@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"github.com/gomulticast/multicast/internal/pace"
 	"github.com/gomulticast/multicast/mcast/datagram"
 	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
@@ -12,8 +13,10 @@ import (
 const (
 	firstProbeInterval = 50 * time.Millisecond
 	busyProbeInterval  = time.Second
+	smallProbeInterval = 250 * time.Millisecond // in a small group, so that a peak wears off soon
 	idleProbeInterval  = 30 * time.Second
 	maxCCNodes         = 32
+	smallGroup         = 8 // receivers heard of, up to which all answer every probe
 )
 
 // A grttEstimator keeps the group round-trip time by the rules of RFC 5401 section
@@ -29,26 +32,34 @@ type grttEstimator struct {
 	interval  time.Duration
 	sequence  uint16
 	low       time.Duration // the time a segment takes at the set rate
+	coded     time.Duration // what quantized was computed from
+	quantized uint8
 }
 
 func (g *grttEstimator) init(cfg *SenderConfig) {
 	*g = grttEstimator{cfg: cfg, current: cfg.GRTT, interval: firstProbeInterval, nextProbe: time.Unix(0, 1)}
+	g.setRate(cfg.Rate)
 }
 
 // advertised returns the estimate as receivers read it from a message.
 func (g *grttEstimator) advertised() time.Duration {
-	return wire.GRTT(wire.QuantizeGRTT(max(g.current, g.low)))
+	return wire.GRTT(g.code())
 }
 
-// floor refreshes the lower bound that the rate sets (RFC 5740 section 4.2.1) and
-// returns the estimate to be sent.
-func (g *grttEstimator) floor(s *Sender) time.Duration {
-	if r := s.bucket.Rate(); r > 0 {
-		g.low = time.Duration(float64(s.cfg.SegmentSize) * 8 / float64(r) * float64(time.Second))
-	} else {
-		g.low = 0
+// code is the same as it is sent.
+func (g *grttEstimator) code() uint8 {
+	if e := max(g.current, g.low); e != g.coded {
+		g.coded, g.quantized = e, wire.QuantizeGRTT(e)
 	}
-	return max(g.current, g.low)
+	return g.quantized
+}
+
+// setRate takes in the lower bound that the rate sets (RFC 5740 section 4.2.1).
+func (g *grttEstimator) setRate(bitsPerSecond int64) {
+	g.low = 0
+	if bitsPerSecond > 0 {
+		g.low = pace.Duration(g.cfg.SegmentSize, bitsPerSecond)
+	}
 }
 
 // sample takes in one receiver's round-trip time.
@@ -99,6 +110,9 @@ func (g *grttEstimator) transmit(s *Sender, now time.Time, p *datagram.Packet) b
 	limit := idleProbeInterval
 	if s.sendable() || s.flush.running || s.flush.object != nil {
 		limit = busyProbeInterval
+		if len(s.nodes.order) <= smallGroup {
+			limit = smallProbeInterval
+		}
 	}
 	g.nextProbe = now.Add(min(g.interval, limit))
 	g.interval = min(2*g.interval, limit)
@@ -178,10 +192,9 @@ func (t *nodeTable) get(id wire.NodeID, now time.Time) *node {
 // small group all are marked PLR: each then answers at once and the estimate
 // follows every probe (RFC 5740 section 5.5.2.1).
 func (t *nodeTable) appendCC(dst []byte) []byte {
-	const small = 8
 	for _, n := range t.order[:min(len(t.order), maxCCNodes)] {
 		c := wire.CCNode{Node: n.id}
-		if len(t.order) <= small {
+		if len(t.order) <= smallGroup {
 			c.Flags |= wire.CCFlagPLR
 		}
 		if n.rtt > 0 {

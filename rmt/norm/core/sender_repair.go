@@ -234,9 +234,14 @@ func (s *Sender) chooseSymbols(o *txObject, need *blockNeed) {
 	c := &s.repairs
 	k, parity := o.part.BlockLen(need.sbn), int(o.oti.Parity)
 	used := max(o.parityUsed.get(need.sbn), s.cfg.AutoParity)
-	if used+need.count <= parity {
-		c.symbols.addRange(k+used, k+used+need.count-1)
-		o.parityUsed.set(need.sbn, used+need.count)
+	if count := need.count; used+count <= parity {
+		if s.fresh == len(s.objects) {
+			// Nothing new is left: a repair that is lost costs a whole cycle of
+			// waiting. A little more makes that rare, for few blocks.
+			count = min(count+1+count/4, parity-used)
+		}
+		c.symbols.addRange(k+used, k+used+count-1)
+		o.parityUsed.set(need.sbn, used+count)
 		return
 	}
 	c.symbols = need.symbols

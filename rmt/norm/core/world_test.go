@@ -33,6 +33,7 @@ type txNode struct {
 	objects []*txCopy // in the order of Enqueue, of all instances
 	waiting []txWaiting
 	closed  bool
+	gone    bool // without a word
 }
 
 // A txCopy is what the application knows of an object it sent.
@@ -46,7 +47,7 @@ type txCopy struct {
 	dropped   bool
 	restarted bool // its sender did
 	abandoned bool // before it was done
-	left      bool // its sender was shut down
+	left      bool // its sender was shut down or vanished
 	shut      bool // before it was done
 	canceled  bool
 }
@@ -69,6 +70,7 @@ type rxNode struct {
 	slow    func() time.Duration // from ObjectReceived to Stored
 	late    bool                 // joined after the start
 	cut     bool                 // was cut off for a while
+	mute    bool                 // is not heard
 }
 
 // An rxCopy is what the application got of an object.
@@ -86,8 +88,13 @@ var errRefused = errors.New("not wanted")
 
 func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{t: t, sim: netem.NewSim(seed), limit: 10 * time.Minute}
-	w.sim.Filter = func(_, _ *netem.Node, data []byte) bool {
+	w.sim.Filter = func(from, _ *netem.Node, data []byte) bool {
 		w.types[data[0]&7]++
+		for _, rx := range w.rx {
+			if rx.node == from && rx.mute {
+				return false
+			}
+		}
 		return true
 	}
 	return w
