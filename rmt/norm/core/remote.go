@@ -331,18 +331,25 @@ func (m *remote) handleEOT() {
 // 4.2.3.3).
 func (m *remote) handleSquelch(q *wire.Squelch) {
 	m.offered()
-	for i, o := range m.objects {
-		id := m.base + wire.TransportID(i)
-		gone := id.Sub(q.Object) < 0 || q.Invalid.Contains(id)
-		if !gone {
-			continue
+	if n := q.Object.Sub(m.base); n > 0 {
+		for i := range min(n, len(m.objects)) {
+			m.purge(i)
 		}
-		if o == nil {
-			o = &rxObject{key: ObjectKey{m.key, m.instance, id}}
-			m.objects[i] = o
-		}
-		m.abort(o, ErrPurged)
 	}
+	for k := range q.Invalid.Len() {
+		if i := q.Invalid.At(k).Sub(m.base); i >= 0 && i < len(m.objects) {
+			m.purge(i)
+		}
+	}
+}
+
+// purge ends the object at a place in the window, also one of which nothing was
+// heard.
+func (m *remote) purge(i int) {
+	if m.objects[i] == nil {
+		m.objects[i] = &rxObject{key: ObjectKey{m.key, m.instance, m.base + wire.TransportID(i)}}
+	}
+	m.abort(m.objects[i], ErrPurged)
 }
 
 // inactivity is how long the sender may be silent (RFC 5740 section 5.3).
