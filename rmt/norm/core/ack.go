@@ -159,6 +159,9 @@ func (m *remote) overhear(f *wire.Feedback, q wire.Requests) {
 
 func (m *remote) handleRepairAdv(a *wire.RepairAdv) {
 	m.nack.listen(m, a.Requests)
+	if a.Flags&wire.RepairAdvLimit != 0 {
+		m.nack.confine(a.Requests)
+	}
 	m.cc.suppress(m, a.HasCC, &a.CC)
 }
 

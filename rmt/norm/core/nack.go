@@ -33,6 +33,11 @@ type nackState struct {
 	limit position // how far the sender was when the back-off began
 	heard map[wire.TransportID]*repairSet
 
+	// The end of a list of repairs that was too long for its message: there may
+	// be more behind it, so nothing behind it is asked for in this cycle.
+	confined bool
+	confines position
+
 	passed int // cycles let pass in silence, one after the other
 
 	messages [][]byte // requests waiting to be sent, one slice a message
@@ -68,6 +73,7 @@ func (n *nackState) consider(m *remote, limit position) bool {
 	group := max(m.groupSize/float64(uint64(1)<<min(n.passed, 63)), 1)
 	wait := randomBackoff(m.r.cfg.Rand, time.Duration(m.backoff)*m.grtt, group)
 	clear(n.heard)
+	n.confined = false
 	n.limit = limit
 	if m.r.cfg.Unicast && m.groupSize >= suppressGroup && m.backoff > 1 && wait > time.Duration(m.backoff-1)*m.grtt {
 		n.passed++
@@ -97,6 +103,9 @@ func (n *nackState) advance(m *remote, now time.Time) {
 	// meantime: ask for nothing it is about to come to (condition 1 of RFC 5740
 	// section 5.3).
 	limit := position{object: m.at.object, block: m.at.block}
+	if n.confined && n.confines.compare(limit) < 0 {
+		limit = n.confines
+	}
 	if _, need := m.earliestNeed(limit); !need {
 		return
 	}
@@ -355,6 +364,26 @@ func (n *nackState) transmit(m *remote, now time.Time, p *datagram.Packet) bool 
 	m.r.stats.Nacks++
 	m.cc.spoke(m, now)
 	return true
+}
+
+// confine takes in the farthest position of a REPAIR_ADV of maximum size (RFC 5740
+// section 5.4.4).
+func (n *nackState) confine(q wire.Requests) {
+	if n.phase != nackBackoff {
+		return
+	}
+	for r := range q.All() {
+		to := position{object: r.Last.Object}
+		switch {
+		case r.Flags&wire.NackObject != 0:
+			to.object++
+		case r.Flags&(wire.NackBlock|wire.NackSegment) != 0 && r.Last.ID.SBN < ^uint32(0):
+			to.block = r.Last.ID.SBN + 1
+		}
+		if !n.confined || to.compare(n.confines) > 0 {
+			n.confined, n.confines = true, to
+		}
+	}
 }
 
 // listen notes what others ask for while backing off, of what is missing here too.

@@ -335,13 +335,21 @@ func appendSet(rb *wire.RequestBuilder, m *wire.RepairAdv, s *Sender, o *txObjec
 	if o.want.info && !rb.Add(wire.NackInfo, item(0, 0), item(0, 0)) {
 		return false
 	}
-	for _, b := range o.want.whole.ranges {
-		if !rb.Add(wire.NackBlock, item(b.lo, 0), item(b.hi, 0)) {
-			return false
+	// In order (RFC 5740 section 4.3.1), so that what was cut off lies behind
+	// what is said.
+	whole, partial := o.want.whole.ranges, o.want.partial
+	for len(whole)+len(partial) > 0 {
+		if len(partial) == 0 || len(whole) > 0 && whole[0].lo <= partial[0].sbn {
+			if !rb.Add(wire.NackBlock, item(whole[0].lo, 0), item(whole[0].hi, 0)) {
+				return false
+			}
+			for len(partial) > 0 && partial[0].sbn <= whole[0].hi {
+				partial = partial[1:]
+			}
+			whole = whole[1:]
+			continue
 		}
-	}
-	for i := range o.want.partial {
-		n := &o.want.partial[i]
+		n := &partial[0]
 		for lo := n.symbols.next(0); lo >= 0; {
 			hi := lo
 			for hi+1 < maxSymbols && n.symbols.has(hi+1) {
@@ -352,6 +360,7 @@ func appendSet(rb *wire.RequestBuilder, m *wire.RepairAdv, s *Sender, o *txObjec
 			}
 			lo = n.symbols.next(hi + 1)
 		}
+		partial = partial[1:]
 	}
 	return true
 }
