@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,7 +107,7 @@ func TestTimersRunsAndCalls(t *testing.T) {
 }
 
 // A broken connection reports once; the engine goes on.
-type broken struct{ done chan struct{} }
+type broken struct{}
 
 var errBroken = errors.New("broken")
 
@@ -141,7 +140,6 @@ func TestBrokenConnection(t *testing.T) {
 type flood struct {
 	sizes []int
 	n     int
-	dst   netip.AddrPort
 }
 
 func (f *flood) Handle(time.Time, *datagram.Packet) {}

@@ -35,9 +35,7 @@ const maxSymbols = 256
 type symbolSet [maxSymbols / 64]uint64
 
 func (s *symbolSet) add(i int)      { s[i>>6] |= 1 << (i & 63) }
-func (s *symbolSet) remove(i int)   { s[i>>6] &^= 1 << (i & 63) }
 func (s *symbolSet) has(i int) bool { return s[i>>6]&(1<<(i&63)) != 0 }
-func (s *symbolSet) empty() bool    { return *s == symbolSet{} }
 func (s *symbolSet) contains(t *symbolSet) bool {
 	for i := range s {
 		if t[i]&^s[i] != 0 {
