@@ -1,7 +1,6 @@
 package netem
 
 import (
-	"container/heap"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -29,6 +28,8 @@ type Sim struct {
 	trace  uint64
 	count  uint64
 	buf    []byte
+	in     datagram.Packet // scratch, so that engines cost no allocation
+	out    datagram.Packet
 }
 
 // A Node is an engine in the network.
@@ -53,7 +54,7 @@ type Node struct {
 	out, in *Shaper
 	skew    float64
 	start   time.Time
-	wake    time.Time // of the earliest wake-up in the heap
+	wake    time.Duration // of the earliest wake-up in the heap; 0 is none
 	down    bool
 }
 
@@ -89,7 +90,7 @@ func (s *Sim) Add(name string, e engine.Engine, out, in Link) *Node {
 		out:  NewShaper(out, s.Rand(name+"/out")), in: NewShaper(in, s.Rand(name+"/in")),
 	}
 	s.nodes = append(s.nodes, n)
-	s.push(event{at: s.now, node: n})
+	s.push(event{at: s.now.Sub(Start), node: n})
 	return n
 }
 
@@ -121,7 +122,7 @@ func (n *Node) time() time.Time {
 
 // At runs fn at a virtual time after the start of the simulation.
 func (s *Sim) At(after time.Duration, fn func()) {
-	s.push(event{at: Start.Add(after), call: fn})
+	s.push(event{at: after, call: fn})
 }
 
 // Trace returns a digest of everything that was delivered so far: when, from whom,
@@ -131,17 +132,19 @@ func (s *Sim) Trace() string { return fmt.Sprintf("%016x/%d", s.trace, s.count) 
 // RunUntil runs until done returns true, asked before every event, or limit has
 // passed since the start; it reports whether it was done.
 func (s *Sim) RunUntil(limit time.Duration, done func() bool) bool {
-	end := Start.Add(limit)
-	for s.events.Len() > 0 && !s.events[0].at.After(end) {
+	for len(s.events) > 0 && s.events[0].at <= limit {
 		if done() {
 			return true
 		}
-		e := heap.Pop(&s.events).(event)
-		s.now = e.at
+		e := s.events.pop()
+		// A call may have been booked for a time that had passed.
+		if at := Start.Add(e.at); at.After(s.now) {
+			s.now = at
+		}
 		switch {
 		case e.call != nil:
 			e.call()
-		case e.data != nil:
+		case e.letter != nil:
 			s.deliver(&e)
 		default:
 			s.wake(e.node, e.at)
@@ -151,7 +154,7 @@ func (s *Sim) RunUntil(limit time.Duration, done func() bool) bool {
 		return true
 	}
 	// Nothing more happens until then, but the time passes.
-	if s.now.Before(end) {
+	if end := Start.Add(limit); s.now.Before(end) {
 		s.now = end
 	}
 	return false
@@ -163,15 +166,16 @@ func (s *Sim) deliver(e *event) {
 	}
 	e.node.Received++
 	s.note(e)
-	e.node.engine.Handle(e.node.time(), &datagram.Packet{
-		Data: e.data, Src: e.from, Dst: e.to, Time: s.now, HopLimit: 1, IfIndex: 1,
-	})
+	s.in = datagram.Packet{
+		Data: e.letter.data, Src: e.letter.from.Addr, Dst: e.letter.to, Time: s.now, HopLimit: 1, IfIndex: 1,
+	}
+	e.node.engine.Handle(e.node.time(), &s.in)
 	e.node.settle()
 }
 
-func (s *Sim) wake(n *Node, at time.Time) {
-	if n.wake.Equal(at) {
-		n.wake = time.Time{}
+func (s *Sim) wake(n *Node, at time.Duration) {
+	if n.wake == at {
+		n.wake = 0
 	}
 	n.engine.Advance(n.time())
 	n.settle()
@@ -184,11 +188,11 @@ func (s *Sim) wake(n *Node, at time.Time) {
 func (n *Node) settle() {
 	s := n.sim
 	for {
-		p := datagram.Packet{Data: s.buf[:0]}
-		if !n.engine.Transmit(n.time(), &p) {
+		s.out = datagram.Packet{Data: s.buf[:0]}
+		if !n.engine.Transmit(n.time(), &s.out) {
 			break
 		}
-		s.send(n, &p)
+		s.send(n, &s.out)
 	}
 	if n.Drain != nil {
 		n.Drain(n.time())
@@ -200,11 +204,8 @@ func (n *Node) settle() {
 	// From the node's clock to the network's. Never now: a deadline that is
 	// not met at its own time would stop the world.
 	d := time.Duration(float64(next.Sub(n.start)) / (1 + n.skew))
-	at := n.start.Add(d + 1)
-	if floor := s.now.Add(time.Microsecond); at.Before(floor) {
-		at = floor
-	}
-	if n.wake.IsZero() || at.Before(n.wake) {
+	at := max(n.start.Sub(Start)+d+1, s.now.Sub(Start)+time.Microsecond)
+	if n.wake == 0 || at < n.wake {
 		n.wake = at
 		s.push(event{at: at, node: n})
 	}
@@ -224,74 +225,42 @@ func (s *Sim) send(from *Node, p *datagram.Packet) {
 	if n == 0 {
 		return
 	}
-	data := append([]byte(nil), p.Data...)
+	l := newLetter(from, dst, p.Data)
 	for _, to := range s.nodes {
 		if to == from || !dst.Addr().IsMulticast() && to.Addr != dst {
 			continue
 		}
-		if s.Filter != nil && !s.Filter(from, to, data) {
+		if s.Filter != nil && !s.Filter(from, to, l.data) {
 			continue
 		}
 		for i := range n {
-			m, arrive := to.in.Offer(at[i], len(data)+28)
+			m, arrive := to.in.Offer(at[i], len(l.data)+28)
 			if m == 0 {
 				to.Lost++
 			}
 			for j := range m {
-				s.push(event{at: arrive[j], node: to, data: data, from: from.Addr, to: dst})
+				s.push(event{at: arrive[j].Sub(Start), node: to, letter: l})
 			}
 		}
 	}
 }
 
-// note adds a delivery to the trace (FNV-1a over its parts).
+// note adds a delivery to the trace (FNV-1a, by words).
 func (s *Sim) note(e *event) {
 	s.count++
-	mix := func(b byte) { s.trace = (s.trace ^ uint64(b)) * 1099511628211 }
-	for v, i := uint64(e.at.UnixNano()), 0; i < 8; i++ {
-		mix(byte(v >> (8 * i)))
-	}
-	for _, b := range e.from.Addr().As4() {
-		mix(b)
-	}
-	for _, b := range e.node.Addr.Addr().As4() {
-		mix(b)
-	}
-	for _, b := range e.data {
-		mix(b)
+	for _, w := range [...]uint64{uint64(e.at), e.letter.from.id()<<32 | e.node.id(), e.letter.digest} {
+		s.trace = (s.trace ^ w) * 1099511628211
 	}
 }
 
-type event struct {
-	at       time.Time
-	order    uint64
-	node     *Node
-	data     []byte // a packet; else call; else a wake-up
-	call     func()
-	from, to netip.AddrPort
+// id is the node's address as a number.
+func (n *Node) id() uint64 {
+	b := n.Addr.Addr().As4()
+	return uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
 }
 
 func (s *Sim) push(e event) {
 	s.order++
 	e.order = s.order
-	heap.Push(&s.events, e)
-}
-
-type eventHeap []event
-
-func (h eventHeap) Len() int { return len(h) }
-func (h eventHeap) Less(i, j int) bool {
-	if h[i].at.Equal(h[j].at) {
-		return h[i].order < h[j].order
-	}
-	return h[i].at.Before(h[j].at)
-}
-func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(x any)   { *h = append(*h, x.(event)) }
-func (h *eventHeap) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = event{}
-	*h = old[:len(old)-1]
-	return e
+	s.events.push(e)
 }

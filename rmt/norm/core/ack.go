@@ -78,6 +78,9 @@ func (m *remote) handleCC(p *wire.CC) {
 		return // a copy, or overtaken: it would be answered for the wrong time
 	}
 	c.probe, c.sent, c.sequence = now, p.SendTime, p.CCSequence
+	if c.rate == 0 && p.HasRate {
+		c.rate = wire.Rate(p.Rate) // nothing measured yet: as the sender says
+	}
 	marked := false
 	for n := range p.Nodes.All() {
 		if n.Node != m.r.cfg.NodeID {

@@ -37,7 +37,10 @@ func newPair(t testing.TB, size int) *pair {
 	return p
 }
 
-var senderAddr = netip.MustParseAddrPort("192.0.2.1:6003")
+var (
+	senderAddr   = netip.MustParseAddrPort("192.0.2.1:6003")
+	receiverAddr = netip.MustParseAddrPort("192.0.2.2:6003")
+)
 
 // step moves n datagrams from the sender to the receiver, losing those that lose
 // says, and does what their owners do with events.
@@ -80,17 +83,7 @@ func TestNoAllocationPerRepairedPacket(t *testing.T) {
 		p.step(t, 128, lose)
 		// The receiver asks, after the longest back-off; the sender collects and
 		// answers; the receiver solves the blocks.
-		p.now = p.now.Add(time.Second)
-		p.rx.Advance(p.now)
-		pkt := datagram.Packet{Data: p.buf, Src: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), 6003)}
-		for p.rx.Transmit(p.now, &pkt) {
-			p.tx.Handle(p.now, &pkt)
-			pkt.Data = p.buf
-		}
-		p.now = p.now.Add(time.Second)
-		p.tx.Advance(p.now)
-		p.rx.Advance(p.now)
-		p.step(t, 8, nil)
+		p.repair(t)
 	}
 	for range 20 {
 		round()

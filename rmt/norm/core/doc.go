@@ -6,8 +6,8 @@
 //
 // The rooms: sender.go decides what is sent next; sender_object.go is one object
 // on its way out, sender_repair.go what receivers asked of it; sender_nack.go
-// takes their NACKs in, sender_flush.go asks for them and for ACKs,
-// sender_grtt.go measures the group. receiver.go tells senders apart;
+// takes their NACKs in and sender_adv.go passes them on, sender_flush.go asks for
+// them and for ACKs, sender_grtt.go measures the group. receiver.go tells senders apart;
 // remote.go is one sender as heard here, object.go one of its objects and block.go
 // one coding block; nack.go and ack.go answer it.
 package core

@@ -50,8 +50,8 @@ func (w *world) checkPair(tx *txNode, rx *rxNode) {
 				w.t.Errorf("%s: nothing of %v, which it acknowledged", rx.node.Name, o.key)
 			}
 		case c.done:
-			if !bytes.Equal(c.data, o.data) {
-				w.t.Errorf("%s: %v differs", rx.node.Name, o.key)
+			if c.size != int64(len(o.data)) || c.got != c.size {
+				w.t.Errorf("%s: %v is %d bytes, of which %d came, not %d", rx.node.Name, o.key, c.size, c.got, len(o.data))
 			}
 			if (o.spec.Info != nil || len(o.data) == 0) != c.hasInfo || !bytes.Equal(c.info, o.spec.Info) {
 				w.t.Errorf("%s: the INFO of %v is %q (%v), not %q", rx.node.Name, o.key, c.info, c.hasInfo, o.spec.Info)
@@ -108,14 +108,6 @@ func (w *world) checkSender(n *txNode) {
 	}
 	if len(n.Sender.objects) > n.cfg.CacheObjects {
 		w.t.Errorf("sender keeps %d objects of %d", len(n.Sender.objects), n.cfg.CacheObjects)
-	}
-	for _, o := range n.Sender.objects {
-		if o.busy() {
-			w.t.Errorf("sender is not done repairing %v", o.id)
-		}
-	}
-	if n.repairs.object != nil || n.repairs.collecting() || n.sendable() {
-		w.t.Error("sender is not at rest")
 	}
 	if len(n.nodes.byID) != len(n.nodes.order) || len(n.nodes.order) > n.cfg.MaxNodes {
 		w.t.Errorf("sender knows %d and %d nodes of %d", len(n.nodes.byID), len(n.nodes.order), n.cfg.MaxNodes)
@@ -179,9 +171,20 @@ func (w *world) checkQuiet() {
 	w.t.Helper()
 	// Flushes and the last probes at their quick pace.
 	w.pass(3 * time.Minute)
+	for _, n := range w.tx {
+		if n.repairs.collecting() || n.sendable() {
+			w.t.Errorf("%s is not at rest", n.node.Name)
+		}
+		for _, o := range n.Sender.objects {
+			if o.busy() {
+				w.t.Errorf("%s is not done repairing %v", n.node.Name, o.id)
+			}
+		}
+	}
 	w.types = [8]int{}
 	w.pass(30 * time.Second)
-	probes := 2 * len(w.tx) * (len(w.rx) + len(w.tx))
+	// Each probe may have some REPAIR_ADV in its wake.
+	probes := 8 * len(w.tx) * (len(w.rx) + len(w.tx))
 	answers := probes * len(w.rx)
 	if w.types[1] > 0 || w.types[2] > 0 || w.types[4] > 0 || w.types[3] > probes || w.types[5] > answers {
 		w.dump()

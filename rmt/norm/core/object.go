@@ -67,16 +67,28 @@ func (o *rxObject) learn(r *Receiver, oti *fec.OTI) error {
 	if err != nil {
 		return err
 	}
-	k := part.BlockLen(0)
-	if k+int(oti.Parity) > maxSymbols || int64(k)*int64(oti.SymbolSize) > r.cfg.BufferBytes/4 {
+	if int64(part.BlockLen(0))*int64(oti.SymbolSize) > r.cfg.BufferBytes/4 {
+		return fec.ErrCodeSize
+	}
+	if err := o.makeCodes(r, oti, &part); err != nil {
+		return err
+	}
+	o.oti, o.part, o.known = *oti, part, true
+	return nil
+}
+
+// makeCodes finds the object's codes. The partition has blocks of at most two
+// lengths: the first's, the last's.
+func (o *rxObject) makeCodes(r *Receiver, oti *fec.OTI, part *fec.Partition) error {
+	first := part.BlockLen(0)
+	if first+int(oti.Parity) > maxSymbols {
 		return fec.ErrCodeSize
 	}
 	scheme, err := r.cfg.Scheme(oti.EncodingID)
 	if err != nil {
 		return err
 	}
-	// The partition has blocks of at most two lengths: the first's, the last's.
-	for i, k := range [2]int{k, part.BlockLen(uint32(max(part.Blocks(), 1) - 1))} {
+	for i, k := range [2]int{first, part.BlockLen(uint32(max(part.Blocks(), 1) - 1))} {
 		if k == 0 {
 			continue
 		}
@@ -86,7 +98,6 @@ func (o *rxObject) learn(r *Receiver, oti *fec.OTI) error {
 		}
 		o.codes[i].k, o.codes[i].code = k, code
 	}
-	o.oti, o.part, o.known = *oti, part, true
 	return nil
 }
 
@@ -170,8 +181,8 @@ func (o *rxObject) symbol(m *remote, sbn uint32, esi int, payload []byte) {
 		return
 	}
 	k, size := o.part.BlockLen(sbn), o.part.SymbolSize()
-	if k == 0 || esi >= k+int(o.oti.Parity) || len(payload) > size ||
-		esi < k && len(payload) < o.part.SymbolBytes(sbn, esi) {
+	if k == 0 || len(payload) > size || esi < k && len(payload) < o.part.SymbolBytes(sbn, esi) ||
+		esi >= k+int(o.oti.Parity) && !m.reread(o, k, esi) {
 		r.stats.Malformed++
 		return
 	}

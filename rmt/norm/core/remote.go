@@ -32,6 +32,7 @@ type remote struct {
 	backoff   int
 	groupSize float64
 	fec       fec.EncodingID
+	misread   fec.OTI // what its parameters were taken for, wrongly; see reread
 
 	// The window: objects[i] has transport ID base+i; nil if nothing of it
 	// was heard. All before base are settled or were never ours.
@@ -193,6 +194,12 @@ func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 	if o.known {
 		return o.oti == *oti || o.oti.TransferLength == oti.TransferLength && o.oti.SymbolSize == oti.SymbolSize
 	}
+	if like := *oti; m.misread.MaxBlockLen > 0 {
+		if like.TransferLength = 0; like == m.misread {
+			like.Parity, like.TransferLength = like.Parity+like.MaxBlockLen, oti.TransferLength
+			oti = &like
+		}
+	}
 	if err := o.learn(m.r, oti); err != nil {
 		o.known = true
 		m.r.events.push(ReceiverEvent{Type: ObjectNew, Key: o.key, Size: int64(oti.TransferLength)})
@@ -202,6 +209,26 @@ func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 	m.r.events.push(ReceiverEvent{
 		Type: ObjectNew, Key: o.key, Size: int64(oti.TransferLength), File: o.flags&wire.FlagFile != 0,
 	})
+	return true
+}
+
+// reread reads an object's parity count the other way, when symbol esi of a block of
+// k shows that it must be higher. [wire.FTIAuto] takes a last field of EXT_FTI not
+// below the block length for max_n; from senders with as much parity as that it is
+// the parity count itself. Without this their parity would be of no use here.
+func (m *remote) reread(o *rxObject, k, esi int) bool {
+	parity := int(o.oti.Parity) + int(o.oti.MaxBlockLen)
+	if m.r.cfg.FTI != wire.FTIAuto || esi >= k+parity || parity > maxSymbols {
+		return false
+	}
+	oti := o.oti
+	oti.Parity = uint16(parity)
+	if o.makeCodes(m.r, &oti, &o.part) != nil {
+		return false
+	}
+	m.misread = o.oti
+	m.misread.TransferLength = 0
+	o.oti = oti
 	return true
 }
 

@@ -78,7 +78,7 @@ func newScenario(seed uint64) *scenario {
 	}
 	senders := pick(d, 1, 1, 1, 1, 2, 3)
 	// As many packets in all as a test has time for.
-	packets := max(30, 20000/receivers/senders)
+	packets := max(30, 40000/receivers/senders)
 	net := d.network()
 	for range senders {
 		sc.senders = append(sc.senders, d.sender(net, receivers, packets))
@@ -353,7 +353,7 @@ func (sc *scenario) buildReceiver(w *world, p *receiverPlan) {
 			rx.cut = true
 			cut := rx.node.SetDown
 			if p.muteOnly {
-				cut = func(on bool) { rx.mute = on }
+				cut = func(on bool) { w.mute[rx.node] = on }
 			}
 			w.sim.At(p.cutFrom, func() { cut(true) })
 			w.sim.At(p.cutTo, func() { cut(false) })

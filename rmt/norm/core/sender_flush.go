@@ -202,7 +202,7 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Acks++
-	s.heard(now, &m.Feedback)
+	s.heard(now, &m.Feedback, p.Dst.IsValid() && !p.Dst.Addr().IsMulticast())
 	if m.AckType != wire.AckFlush {
 		return
 	}
@@ -278,89 +278,5 @@ func (q *squelchState) transmit(s *Sender, now time.Time, p *datagram.Packet) bo
 		room--
 	}
 	s.stats.Squelches++
-	return true
-}
-
-// An advState tells the group what unicast NACKs asked for, so that others keep
-// silent (RFC 5740 section 5.4.4).
-type advState struct {
-	wanted bool
-	due    time.Time
-}
-
-func (a *advState) ask(now time.Time) {
-	a.wanted = true
-	if a.due.Before(now) {
-		a.due = now
-	}
-}
-
-func (a *advState) next() time.Time {
-	if !a.wanted {
-		return time.Time{}
-	}
-	return a.due
-}
-
-func (a *advState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool {
-	if !a.wanted || now.Before(a.due) {
-		return false
-	}
-	a.wanted = false
-	if !s.repairs.collecting() {
-		return false
-	}
-	a.due = now.Add(s.grtt.advertised() / 2)
-	m := wire.RepairAdv{Sender: s.common()}
-	var rb wire.RequestBuilder
-	rb.Reset(s.nackBuf[:0], s.cfg.SegmentSize, s.codec)
-	complete := true
-	for _, o := range s.objects {
-		complete = complete && appendSet(&rb, &m, s, o)
-	}
-	if !complete {
-		m.Flags |= wire.RepairAdvLimit
-	}
-	s.nackBuf = rb.Bytes()
-	m.Requests = s.codec.Requests(s.nackBuf)
-	p.Data, _ = s.codec.AppendRepairAdv(p.Data[:0], &m)
-	return true
-}
-
-// appendSet writes what is being collected for o as requests.
-func appendSet(rb *wire.RequestBuilder, m *wire.RepairAdv, s *Sender, o *txObject) bool {
-	item := func(sbn uint32, esi int) wire.Item {
-		return wire.Item{FEC: s.cfg.Encoding, Object: o.id, ID: o.payloadID(sbn, esi)}
-	}
-	if o.want.info && !rb.Add(wire.NackInfo, item(0, 0), item(0, 0)) {
-		return false
-	}
-	// In order (RFC 5740 section 4.3.1), so that what was cut off lies behind
-	// what is said.
-	whole, partial := o.want.whole.ranges, o.want.partial
-	for len(whole)+len(partial) > 0 {
-		if len(partial) == 0 || len(whole) > 0 && whole[0].lo <= partial[0].sbn {
-			if !rb.Add(wire.NackBlock, item(whole[0].lo, 0), item(whole[0].hi, 0)) {
-				return false
-			}
-			for len(partial) > 0 && partial[0].sbn <= whole[0].hi {
-				partial = partial[1:]
-			}
-			whole = whole[1:]
-			continue
-		}
-		n := &partial[0]
-		for lo := n.symbols.next(0); lo >= 0; {
-			hi := lo
-			for hi+1 < maxSymbols && n.symbols.has(hi+1) {
-				hi++
-			}
-			if !rb.Add(wire.NackSegment, item(n.sbn, lo), item(n.sbn, hi)) {
-				return false
-			}
-			lo = n.symbols.next(hi + 1)
-		}
-		partial = partial[1:]
-	}
 	return true
 }

@@ -138,8 +138,11 @@ func (g *grttEstimator) wake(now time.Time) {
 }
 
 // heard notes a receiver and its round-trip time.
-func (s *Sender) heard(now time.Time, f *wire.Feedback) {
+func (s *Sender) heard(now time.Time, f *wire.Feedback, unicast bool) {
 	n := s.nodes.get(f.Source, now)
+	if unicast && f.HasCC && f.CC.Sequence == s.grtt.sequence && len(s.nodes.order) > smallGroup {
+		s.adv.answer(now, &f.CC)
+	}
 	if f.GRTTResponse == (wire.Timestamp{}) {
 		return
 	}

@@ -18,7 +18,8 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Nacks++
-	s.heard(now, &m.Feedback)
+	unicast := p.Dst.IsValid() && !p.Dst.Addr().IsMulticast()
+	s.heard(now, &m.Feedback, unicast)
 	var in intake
 	in.begin(s, now)
 	for r := range m.Requests.All() {
@@ -28,7 +29,7 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	if in.accepted {
 		s.flush.restart()
 		s.flush.alive = now
-		if dst := p.Dst.Addr(); dst.IsValid() && !dst.IsMulticast() {
+		if unicast {
 			s.adv.ask(now) // the group did not hear this one
 		}
 		if !in.hold {
@@ -73,6 +74,7 @@ func (in *intake) set(o *txObject, sbn uint32) *repairSet {
 		return &o.want
 	}
 	if (position{object: o.id, block: sbn}).compare(in.at) > 0 {
+		in.s.repairs.some = true
 		return &o.repair
 	}
 	in.late = true

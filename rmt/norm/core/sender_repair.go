@@ -107,6 +107,7 @@ func (r *repairSet) popBlock() (need blockNeed, whole, ok bool) {
 type repairCycle struct {
 	collectUntil time.Time // zero when not collecting
 	holdUntil    time.Time
+	some         bool // there may be repairs to be sent
 	// The block being repaired.
 	object  *txObject
 	sbn     uint32
@@ -134,6 +135,7 @@ func (c *repairCycle) advance(s *Sender, now time.Time) {
 	for _, o := range s.objects {
 		if !o.want.empty() {
 			o.repair.merge(&o.want)
+			c.some = true
 			o.want.clear()
 			o.active = now
 		}
@@ -143,8 +145,8 @@ func (c *repairCycle) advance(s *Sender, now time.Time) {
 
 // pending reports whether repairs are to be sent.
 func (c *repairCycle) pending(s *Sender) bool {
-	if c.object != nil {
-		return true
+	if c.object != nil || !c.some {
+		return c.object != nil
 	}
 	for _, o := range s.objects {
 		if !o.repair.empty() {
@@ -204,6 +206,9 @@ func (s *Sender) transmitRepair(now time.Time, p *datagram.Packet) bool {
 // asked for to p. It returns false when nothing was asked for.
 func (s *Sender) nextRepair(now time.Time, p *datagram.Packet) bool {
 	c := &s.repairs
+	if !c.some {
+		return false // so much for most calls, however many objects are kept
+	}
 	for _, o := range s.objects {
 		if o.repair.info {
 			o.repair.info = false
@@ -224,6 +229,7 @@ func (s *Sender) nextRepair(now time.Time, p *datagram.Packet) bool {
 		s.chooseSymbols(o, &need)
 		return true
 	}
+	c.some = false
 	return false
 }
 

@@ -48,3 +48,25 @@ func TestBuffersFullOfIncompleteBlocks(t *testing.T) {
 	}
 	w.logStats(t)
 }
+
+// With as much parity as source symbols, 16 by default, a receiver cannot tell from EXT_FTI how much
+// that is. It once took it for none, and had every loss repaired symbol by symbol.
+func TestAsMuchParityAsSource(t *testing.T) {
+	w := newWorld(t, 11)
+	tx := w.sender(SenderConfig{BlockSize: 16}, netem.Link{Delay: time.Millisecond}, netem.Link{})
+	for range 3 {
+		w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{Loss: 0.05})
+	}
+	for range 3 {
+		tx.send(randomBytes(w.sim.Rand("data"), 500_000), ObjectSpec{AckCount: 3})
+	}
+	w.run()
+	w.check()
+	w.logStats(t)
+	if st := w.rx[0].Stats(); st.Malformed > 0 || st.Recovered == 0 {
+		t.Errorf("%d symbols refused, %d recovered", st.Malformed, st.Recovered)
+	}
+	if st := tx.Stats(); st.ExplicitRepairs > st.Repairs/10 {
+		t.Errorf("%d of %d repairs were no parity", st.ExplicitRepairs, st.Repairs)
+	}
+}

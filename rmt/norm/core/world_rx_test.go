@@ -1,0 +1,171 @@
+package core
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gomulticast/multicast/internal/netem"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// An rxNode is a host that receives. Its disk may be slow, its user may refuse
+// objects.
+type rxNode struct {
+	*Receiver
+	w       *world
+	node    *netem.Node
+	objects map[ObjectKey]*rxCopy
+	stalled bool // keeps the buffers
+	held    [][]byte
+	refuse  func(ObjectKey) bool
+	slow    func() time.Duration // from ObjectReceived to Stored
+	late    bool                 // joined after the start
+	cut     bool                 // was cut off for a while
+}
+
+// An rxCopy is what the application got of an object. The content is compared as it
+// comes: a thousand copies would not fit the memory.
+type rxCopy struct {
+	source   []byte // what was sent
+	size     int64
+	blocks   map[int64]bool // by offset
+	got      int64
+	known    bool
+	hasInfo  bool
+	info     []byte
+	received bool
+	done     bool
+	err      error
+}
+
+var errRefused = errors.New("not wanted")
+
+func (w *world) receiver(cfg ReceiverConfig, out, in netem.Link) *rxNode {
+	w.t.Helper()
+	name := fmt.Sprintf("rx%d", len(w.rx))
+	cfg.Rand = w.sim.Rand(name)
+	cfg.NodeID = wire.NodeID(1001 + len(w.rx))
+	r, err := NewReceiver(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n := &rxNode{w: w, Receiver: r, objects: map[ObjectKey]*rxCopy{}}
+	n.node = w.sim.Add(name, r, out, in)
+	n.node.Drain = n.drain
+	w.rx = append(w.rx, n)
+	return n
+}
+
+func (n *rxNode) drain(now time.Time) {
+	for e, ok := n.Event(); ok; e, ok = n.Event() {
+		o := n.objects[e.Key]
+		if o == nil {
+			o = &rxCopy{}
+			n.objects[e.Key] = o
+		}
+		if o.err == errRefused { // what was on its way when it was refused
+			if e.Type == BlockReceived {
+				n.Release(e.Data)
+			}
+			continue
+		}
+		if o.received || o.err != nil && e.Type != BlockReceived {
+			n.w.t.Errorf("%s: event %d of %v after its end (%v)", n.node.Name, e.Type, e.Key, o.err)
+		}
+		switch e.Type {
+		case ObjectNew:
+			n.begin(now, o, &e)
+		case InfoReceived:
+			if o.hasInfo {
+				n.w.t.Errorf("%s: second INFO of %v", n.node.Name, e.Key)
+			}
+			o.hasInfo, o.info = true, e.Data
+		case BlockReceived:
+			if !o.known {
+				n.w.t.Errorf("%s: a block of %v, which was not announced", n.node.Name, e.Key)
+			}
+			o.take(n, &e)
+			if n.stalled {
+				n.held = append(n.held, e.Data)
+			} else {
+				n.Release(e.Data)
+			}
+		case ObjectReceived:
+			o.received = true
+			n.store(now, o, e.Key)
+		case ObjectAborted:
+			o.err = e.Err
+		}
+	}
+}
+
+func (n *rxNode) begin(now time.Time, o *rxCopy, e *ReceiverEvent) {
+	if o.known {
+		n.w.t.Errorf("%s: %v announced twice", n.node.Name, e.Key)
+	}
+	o.known, o.size, o.source, o.blocks = true, e.Size, n.w.source(e.Key), map[int64]bool{}
+	if n.refuse != nil && n.refuse(e.Key) {
+		n.Stored(now, e.Key, errRefused)
+		o.err = errRefused
+	}
+}
+
+// source returns the content of an object.
+func (w *world) source(key ObjectKey) []byte {
+	for _, tx := range w.tx {
+		if o := tx.copyOf(key); o != nil {
+			return o.data
+		}
+	}
+	w.t.Errorf("%v was never sent", key)
+	return nil
+}
+
+// take compares a block with what was sent.
+func (o *rxCopy) take(n *rxNode, e *ReceiverEvent) {
+	end := e.Offset + int64(len(e.Data))
+	if o.blocks[e.Offset] || end > int64(len(o.source)) || !bytes.Equal(e.Data, o.source[e.Offset:end]) {
+		n.w.t.Errorf("%s: %v differs at %d, or was there before", n.node.Name, e.Key, e.Offset)
+	}
+	o.blocks[e.Offset] = true
+	o.got += int64(len(e.Data))
+}
+
+func (n *rxNode) store(now time.Time, o *rxCopy, key ObjectKey) {
+	if n.slow == nil {
+		o.done = true
+		n.Stored(now, key, nil)
+		return
+	}
+	n.w.sim.At(n.w.now()+n.slow(), func() {
+		n.node.Run(func(now time.Time) {
+			o.done = true
+			n.Stored(now, key, nil)
+		})
+	})
+}
+
+// stall makes the receiver's owner keep its buffers, or give them all back.
+func (n *rxNode) stall(on bool) {
+	n.stalled = on
+	if !on {
+		n.node.Run(func(time.Time) {
+			for _, b := range n.held {
+				n.Release(b)
+			}
+			n.held = nil
+		})
+	}
+}
+
+// needs reports whether the receiver's engine still wants something.
+func (n *rxNode) needs() bool {
+	for _, m := range n.order {
+		if _, need := m.earliestNeed(m.newest()); need {
+			return true
+		}
+	}
+	return false
+}
