@@ -94,10 +94,19 @@ func (a *target) check() {
 	if len(a.rx.order) > 4 || len(a.rx.senders) > 4 {
 		a.t.Errorf("%d senders", len(a.rx.order))
 	}
+	ranges := 0
 	for _, m := range a.rx.order {
+		for _, o := range m.objects {
+			if o != nil {
+				ranges += len(o.done.ranges)
+			}
+		}
 		if len(m.objects) > 8 || len(m.nack.heard) > maxOverheard {
 			a.t.Errorf("%d objects, requests of %d overheard", len(m.objects), len(m.nack.heard))
 		}
+	}
+	if ranges != a.rx.doneRanges || ranges > maxDoneRanges+minDoneRanges*8*4 {
+		a.t.Errorf("%d ranges of blocks done, counted as %d", ranges, a.rx.doneRanges)
 	}
 	if len(a.tx.objects) > 4 || len(a.tx.nodes.byID) > 16 || len(a.tx.nodes.order) > 16 {
 		a.t.Errorf("%d objects, %d nodes", len(a.tx.objects), len(a.tx.nodes.byID))
@@ -245,6 +254,31 @@ func TestAttacks(t *testing.T) {
 				if i%1000 == 0 {
 					a.settle(16)
 				}
+			}
+		}},
+		{"blocks of the smallest symbols, begun and left, from the last on", func(a *target) {
+			tiny := fec.OTI{EncodingID: fec.SmallBlockSystematic, TransferLength: 1 << 30, SymbolSize: 1, MaxBlockLen: 2, Parity: 1, M: 8}
+			for i := range uint32(100_000) {
+				a.hit(data(9, 1, fec.PayloadID{SBN: 1<<29 - 1 - 2*i, SourceBlockLen: 2}, tiny))
+			}
+			if n := len(a.rx.order[0].objects[0].blocks); n == 0 || n > int(a.rx.cfg.BufferBytes/256) {
+				a.t.Errorf("%d blocks begun", n)
+			}
+		}},
+		{"NACKs of 64 KiB from the last block on", func(a *target) {
+			o := a.tx.objects[0]
+			o.sbn = uint32(o.part.Blocks())
+			var rb wire.RequestBuilder
+			rb.Reset(nil, 65_000, c)
+			for i := uint32(0); ; i++ {
+				it := wire.Item{FEC: 5, Object: o.id, ID: fec.PayloadID{SBN: 1<<24 - 1 - i, ESI: 1}}
+				if !rb.Add(wire.NackSegment, it, it) {
+					break
+				}
+			}
+			b := must(c.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 10, Server: 1, InstanceID: 7}, Requests: rb.Requests()}))
+			for range 50 {
+				a.hit(b)
 			}
 		}},
 		{"blocks larger than the buffers", func(a *target) {

@@ -161,8 +161,9 @@ type nackBuilder struct {
 
 	// What is asked for must find room here: the buffers that are free or held
 	// by blocks of this sender, which yield to earlier ones.
-	room int64
-	last bool // there is none for more
+	room  int64
+	asked int64 // blocks
+	last  bool  // there is no room for more
 }
 
 // build writes the NACK for all that is missing before limit. It returns false,
@@ -266,19 +267,23 @@ func (b *nackBuilder) blocks(n *nackState, o *rxObject, heard *repairSet, end ui
 	}
 }
 
+// minAsk is how many blocks are asked for even if there is no room for all at a time.
+// They come one after the other, and one that comes whole needs its buffer only
+// until it is stored.
+const minAsk = 16
+
 // take takes account of the memory for as many of the blocks lo to hi as there is
-// room for, and returns the last of them. The first thing missing is asked for in
-// any case, so that the sender does not think that nothing is.
+// room for, and returns the last of them.
 func (b *nackBuilder) take(o *rxObject, lo, hi uint32) uint32 {
 	each := bufferCost(o.part.BlockLen(lo) * o.part.SymbolSize())
-	n := max(b.room/each, 1)
+	n := max(b.room/each, minAsk-b.asked, 1)
 	if uint64(n) <= uint64(hi-lo) {
 		hi = lo + uint32(n) - 1
 	}
-	b.room -= each * int64(hi-lo+1)
-	if b.room < each {
-		b.last = true
-	}
+	n = int64(hi-lo) + 1
+	b.room -= each * n
+	b.asked += n
+	b.last = b.room < each && b.asked >= minAsk
 	return hi
 }
 

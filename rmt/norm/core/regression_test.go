@@ -198,6 +198,25 @@ func TestInventedAcknowledgements(t *testing.T) {
 	}
 }
 
+// Where some of the receivers heard of do not want an object, the number asked for
+// needs those that never spoke, because others did so for them.
+func TestSilentReceiverConfirms(t *testing.T) {
+	w, tx := smallWorld(t, SenderConfig{}, 3, ReceiverConfig{})
+	for _, rx := range w.rx[:2] {
+		rx.refuse = func(ObjectKey) bool { return true }
+	}
+	w.sim.Filter = func(from, to *netem.Node, data []byte) bool {
+		var a wire.Ack // it answers no probes
+		return from != w.rx[2].node || (wire.Codec{}).ParseAck(data, &a) != nil || a.AckType == wire.AckFlush
+	}
+	w.pass(time.Second)
+	tx.send([]byte("x"), ObjectSpec{AckCount: 1})
+	w.run()
+	if err := tx.objects[0].err; err != nil {
+		t.Error(err)
+	}
+}
+
 // A sender that says goodbye before a receiver knows more of an object than its
 // number: there is nothing to end then, and still nothing more to ask for.
 func TestGoodbyeBeforeAnythingIsKnown(t *testing.T) {

@@ -40,7 +40,7 @@ func simulate(t *testing.T, seed uint64) string {
 		}
 	})
 	w := newWorld(t, seed)
-	w.limit = 2 * time.Hour
+	w.limit = 24 * time.Hour
 	sc.build(w)
 	// Until every plan has run.
 	w.pass(25 * time.Second)

@@ -162,6 +162,10 @@ func (f *flushState) append(s *Sender, o *txObject, nodes []wire.NodeID, p *data
 	}
 }
 
+// patience is how often the receivers heard of are asked before those that were not
+// are too: not all of the former may be able to confirm.
+const patience = 5
+
 // nodes returns the receivers to ask: those named; those heard of, while a number
 // is waited for; and NodeAny when that number needs receivers not heard of.
 func (f *flushState) nodes(s *Sender, o *txObject) []wire.NodeID {
@@ -178,7 +182,7 @@ func (f *flushState) nodes(s *Sender, o *txObject) []wire.NodeID {
 			}
 		}
 		slices.Sort(ids) // the order of a map must not reach the wire
-		if len(ids) < open {
+		if len(ids) < open || f.attempts >= patience {
 			ids = append(ids, wire.NodeAny)
 		}
 	}

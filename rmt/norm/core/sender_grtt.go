@@ -147,11 +147,12 @@ func (s *Sender) heard(now time.Time, f *wire.Feedback, unicast bool) {
 		return
 	}
 	rtt := s.grtt.since(now, f.GRTTResponse)
-	if rtt < 0 || rtt > time.Minute {
+	// Both ends cut times to microseconds, and some clocks tick in milliseconds.
+	if rtt < -20*time.Millisecond || rtt > time.Minute {
 		return
 	}
-	n.rtt = rtt
-	s.grtt.sample(rtt)
+	n.rtt = max(rtt, time.Microsecond) // 0 would be unknown
+	s.grtt.sample(n.rtt)
 }
 
 // A nodeTable is the receivers heard of, the oldest giving way.
