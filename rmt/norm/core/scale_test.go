@@ -89,7 +89,9 @@ func TestScaleSharedLoss(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, tx := newGroup(t, 16, 0, c.cfg)
-			// Lose the third symbol of every fifth block.
+			// Lose the third symbol of every fifth block, slowly enough for one
+			// loss to be asked for before the next.
+			tx.node.Run(func(time.Time) { tx.SetRate(2_500_000) })
 			count, losses := w.sim.Filter, map[uint32]bool{}
 			w.sim.Filter = func(from, to *netem.Node, data []byte) bool {
 				if from == tx.node && data[0]&7 == byte(wire.TypeData) {
