@@ -7,24 +7,9 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/gomulticast/multicast/mcast/datagram"
 	"github.com/gomulticast/multicast/mcast/group"
-)
-
-// BatchSize is the most packets that ReadBatch and WriteBatch pass to the kernel
-// in one system call.
-const BatchSize = 64
-
-// OffloadSpace is the space, in bytes, that every packet given to ReadBatch must
-// have for receive offload to be used: one coalesced packet can be this long.
-const OffloadSpace = 65535
-
-// What a write does when the interface's queue is full (ENOBUFS).
-const (
-	queueWaits = 5                // tries after the first before giving up
-	queueWait  = time.Millisecond // between them
 )
 
 // A Conn is a multicast connection: a UDP socket with the channels it joined on
@@ -41,72 +26,6 @@ type Conn struct {
 }
 
 var _ datagram.Conn = (*Conn)(nil)
-
-// A socket is what a system must offer: sockLinux on Linux, sockPortable
-// elsewhere. Its errors are plain; Conn adds the operation and the remedy.
-type socket interface {
-	readBatch(ps []datagram.Packet) (int, error)
-	writeBatch(ps []datagram.Packet) (int, error)
-	join(ch group.Channel) error
-	leave(ch group.Channel) error
-	localAddr() netip.AddrPort
-	readBuffer() int
-	capabilities() Capabilities
-	setReadDeadline(t time.Time) error
-	syscallConn() (syscall.RawConn, error)
-	close() error
-}
-
-// ReadBatch blocks until at least one packet has arrived that the connection
-// wants and fills ps[:n] with what has arrived by then, at most BatchSize. The
-// data is received into ps[i].Data[:cap(ps[i].Data)]; packets may trade their
-// Data with each other within ps. A packet longer than its space is dropped and
-// counted in Stats.
-//
-// When every packet has at least OffloadSpace bytes of space, receive offload is
-// switched on if the system has it, and packets with SegSize set may follow. To
-// pass less space later switches it off again; coalesced packets already queued
-// that do not fit are dropped and counted, so keep to one size.
-//
-// Src and Dst carry no zone; IfIndex is the zone of both. Time is the kernel's
-// clock on arrival.
-func (c *Conn) ReadBatch(ps []datagram.Packet) (int, error) {
-	if !c.cfg.receives() {
-		return 0, c.error("read", fail(ErrSendOnly, nil, "use mcast.Open or mcast.Listen to receive from a group, or mcast.Unicast() for answers"))
-	}
-	n, err := c.sock.readBatch(ps)
-	if err != nil {
-		return n, c.error("read", err)
-	}
-	return n, nil
-}
-
-// WriteBatch sends ps in order and returns how many packets were taken before
-// the first error. Of the packet that failed, segments may have been sent.
-//
-// A packet whose Dst is zero goes to the connection's group. Non-zero Src (the
-// address; the port is the connection's own), IfIndex, HopLimit and TOS apply to
-// that packet only. A link-local Dst without a zone is on IfIndex, or else on the
-// connection's interface. Unicast destinations are allowed; the packet's source
-// port is the group's, so that answers need Unicast to be heard.
-//
-// With send offload, the segments of a packet, and neighbouring packets of equal
-// size and destination, go to the kernel together. When an interface refuses that
-// they are sent one by one instead, at once, and Stats counts it.
-//
-// When the socket's buffer is full WriteBatch waits. When the interface's own
-// queue is full (ENOBUFS) it tries again for a few milliseconds before it gives
-// up with an error; the packets may be passed again.
-func (c *Conn) WriteBatch(ps []datagram.Packet) (int, error) {
-	if !c.cfg.send {
-		return 0, c.error("write", fail(ErrReceiveOnly, nil, "use mcast.Open to send and receive, or mcast.Dial to send"))
-	}
-	n, err := c.sock.writeBatch(ps)
-	if err != nil {
-		return n, c.error("write", err)
-	}
-	return n, nil
-}
 
 // Join adds a channel on the connection's interface, at the connection's port.
 // Groups other than that of Open or Listen need the MultiGroup option.
@@ -200,12 +119,6 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	return c.sock.close()
-}
-
-// error wraps an error of reading or writing. What comes out of a closed socket,
-// whatever the system calls it, is net.ErrClosed.
-func (c *Conn) error(op string, err error) error {
-	return c.wrap(op, err, OpError{Channel: group.Channel{Group: c.cfg.group.Addr()}, Addr: c.cfg.group.String(), Interface: c.cfg.ifi.Name})
 }
 
 func (c *Conn) wrap(op string, err error, e OpError) error {
