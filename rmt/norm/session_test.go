@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gomulticast/multicast/mcast/mcasttest"
+	"github.com/gomulticast/multicast/rmt/norm/core"
 )
 
 // session runs fn in virtual time with a sender and n receivers, and closes them.
@@ -163,6 +164,33 @@ func TestErrorsAreOfOneObject(t *testing.T) {
 	if e, _ := os.ReadDir(dir); len(e) != 2 {
 		t.Errorf("left behind: %v", e)
 	}
+}
+
+// What the engine said of an object before it knew that storing it had failed must
+// not open it again: nothing would ever end it.
+func TestFailedObjectStaysEnded(t *testing.T) {
+	session(t, 1, SenderConfig{}, ReceiverConfig{MaxMemory: 1000}, mcasttest.Link{}, func(t *testing.T, _ *Sender, rs []*Receiver) {
+		st, key := rs[0].store, core.ObjectKey{Object: 7}
+		st.mu.Lock()
+		st.jobs = append(st.jobs,
+			job{event: core.ReceiverEvent{Type: core.ObjectNew, Key: key, Size: 1001}},
+			job{event: core.ReceiverEvent{Type: core.InfoReceived, Key: key, Data: []byte("late")}})
+		st.mu.Unlock()
+		st.wake.Signal()
+		if _, err := next(t, rs[0]); !errors.Is(err, ErrTooBig) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if p := rs[0].Pending(); len(p) > 0 {
+			t.Errorf("still pending: %+v", p)
+		}
+		// The same number may be used again later.
+		st.put(job{event: core.ReceiverEvent{Type: core.ObjectNew, Key: key, Size: 10}})
+		synctest.Wait()
+		if p := rs[0].Pending(); len(p) != 1 {
+			t.Errorf("pending: %+v, want the new object", p)
+		}
+	})
 }
 
 func TestGoodbyeInMidTransfer(t *testing.T) {

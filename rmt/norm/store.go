@@ -25,12 +25,19 @@ type store struct {
 	closed bool
 	memory int64 // of data objects, under way and waiting
 	open   map[core.ObjectKey]*incoming
+
+	// failed are objects given up here of which the engine does not know yet:
+	// what it still says of them must not open them again. The store
+	// goroutine's alone.
+	failed map[core.ObjectKey]bool
 }
 
-// A job is one event of the engine.
+// A job is one event of the engine, or the news that it knows of a failure and
+// will say no more of the object.
 type job struct {
 	event core.ReceiverEvent
 	at    time.Time
+	told  bool
 }
 
 // An incoming is an object under way. Its sink is the store goroutine's alone.
@@ -44,7 +51,7 @@ type incoming struct {
 }
 
 func newStore(r *Receiver, root *os.Root) *store {
-	s := &store{r: r, root: root, done: make(chan struct{}), open: make(map[core.ObjectKey]*incoming)}
+	s := &store{r: r, root: root, done: make(chan struct{}), open: make(map[core.ObjectKey]*incoming), failed: make(map[core.ObjectKey]bool)}
 	s.wake.L = &s.mu
 	return s
 }
@@ -135,9 +142,13 @@ func (s *store) run() {
 
 func (s *store) do(j *job) {
 	e := &j.event
+	if j.told {
+		delete(s.failed, e.Key)
+		return
+	}
 	s.mu.Lock()
 	in := s.open[e.Key]
-	if in == nil && (e.Type == core.ObjectNew || e.Type == core.InfoReceived) {
+	if in == nil && !s.failed[e.Key] && (e.Type == core.ObjectNew || e.Type == core.InfoReceived) {
 		in = &incoming{file: fileInfo{size: -1}}
 		in.object = Object{key: e.Key, started: j.at}
 		s.open[e.Key] = in
@@ -179,7 +190,11 @@ func (s *store) do(j *job) {
 	}
 	if err != nil {
 		key := e.Key // the job is cleared before this runs
-		s.r.loop.Post(func(now time.Time) { s.r.engine.Stored(now, key, err) })
+		s.failed[key] = true
+		s.r.loop.Post(func(now time.Time) {
+			s.r.engine.Stored(now, key, err)
+			s.put(job{event: core.ReceiverEvent{Key: key}, told: true})
+		})
 		s.giveUp(in, err)
 	}
 }
