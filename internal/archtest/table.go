@@ -69,6 +69,7 @@ var rooms = []room{
 	{"internal/engine", f1, nil},
 	{"internal/pace", f1, nil},
 	{"internal/gmp", f1, nil},
+	{"internal/flow", f1, nil},
 	{"internal/netem", f1, nil},
 	{"internal/drive", f2, nil},
 	{"internal/netlab", f2, nil},
