@@ -53,7 +53,7 @@ func root() *cobra.Command {
 	}
 	c.CompletionOptions.HiddenDefaultCmd = true
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	c.AddCommand(demoCommand(), sendCommand(), recvCommand())
+	c.AddCommand(demoCommand(), sendCommand(), recvCommand(), joinCommand(), sendtestCommand())
 	return c
 }
 
@@ -64,6 +64,19 @@ func atMost(n int, hint string) cobra.PositionalArgs {
 			return usagef("what is %q for? %s", args[n], hint)
 		}
 		return nil
+	}
+}
+
+// exactlyOne asks for one argument besides flags; without it the hint is given.
+func exactlyOne(hint string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usagef("nothing to do: %s", hint)
+		case 1:
+			return nil
+		}
+		return usagef("what is %q for? %s", args[1], hint)
 	}
 }
 

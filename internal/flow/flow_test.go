@@ -170,18 +170,19 @@ func TestKinds(t *testing.T) {
 func TestDelayAndEnd(t *testing.T) {
 	m := NewMonitor()
 	for i, d := range []time.Duration{3, 5, 4} {
-		p := packet(AppendProbe(nil, Probe{Seq: uint64(i + 1), Sent: t0, Last: i == 2}, 0), 5000)
+		p := packet(AppendProbe(nil, Probe{Seq: uint64(i + 1), Sent: t0}, 0), 5000)
 		p.Time = t0.Add(d * time.Millisecond)
 		m.Handle(t0, p)
 	}
-	end := packet(AppendProbe(nil, Probe{Seq: 3, Sent: t0, Last: true}, 0), 5000)
-	m.Handle(t0, end) // the end is said twice
+	for range 2 { // the end is said twice: five packets were sent
+		m.Handle(t0, packet(AppendProbe(nil, Probe{Seq: 6, Sent: t0, Last: true}, 0), 5000))
+	}
 	f := m.Flows()[0]
 	if f.Delay.Min != 3*time.Millisecond || f.Delay.Max != 5*time.Millisecond || f.Delay.Mean() != 4*time.Millisecond ||
 		f.Delay.Jitter != 2*time.Millisecond/16+(1*time.Millisecond-2*time.Millisecond/16)/16 {
 		t.Errorf("%+v, mean %v", f.Delay, f.Delay.Mean())
 	}
-	if !f.Ended || f.Sequence.Duplicates != 0 || f.Packets != 4 || f.First != t0.Add(3*time.Millisecond) {
+	if !f.Ended || f.Sequence.Duplicates != 0 || f.Sequence.Received != 3 || f.Sequence.Lost != 2 || f.Packets != 5 || f.First != t0.Add(3*time.Millisecond) {
 		t.Errorf("%+v", f)
 	}
 	// A new session of the same sender begins anew.

@@ -111,8 +111,10 @@ func (f *Flow) add(b []byte, at time.Time) {
 		f.Kind, f.ID, f.Ended = n.kind, n.id, false
 	}
 	f.Media = n.media
-	if f.Ended && n.last {
-		return // the end is said several times
+	f.Ended = n.last
+	if n.last { // said several times
+		f.Sequence.End(n.seq)
+		return
 	}
 	switch n.bits {
 	case 16:
@@ -123,7 +125,6 @@ func (f *Flow) add(b []byte, at time.Time) {
 	if !n.sent.IsZero() {
 		f.Delay.add(at.Sub(n.sent))
 	}
-	f.Ended = n.last
 }
 
 // Flows returns copies of all flows, ordered by group and source.

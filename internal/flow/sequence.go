@@ -59,6 +59,16 @@ func (s *Sequence) Add(n uint64) {
 	s.suspect = 0
 }
 
+// End notes that n would have been the next number after the last: what is missing
+// before it is lost.
+func (s *Sequence) End(n uint64) {
+	if s.started && n-1 > s.highest && n-1-s.highest <= maxJump {
+		s.Lost += n - 1 - s.highest
+		s.forget(n - 1)
+		s.highest = n - 1
+	}
+}
+
 // Add16 counts the packet with a number of 16 bits, as RTP's, that wraps.
 func (s *Sequence) Add16(n uint16) {
 	if !s.started {

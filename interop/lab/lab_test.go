@@ -157,7 +157,9 @@ type proc struct {
 func start(t *testing.T, h *netlab.Host, wrap []string, args ...string) *proc {
 	t.Helper()
 	argv := append(slices.Clone(wrap), append([]string{mcast}, args...)...)
-	argv = append(argv, "--stats", "5s") // on standard error, for when it fails
+	if args[0] == "send" || args[0] == "recv" {
+		argv = append(argv, "--stats", "5s") // on standard error, for when it fails
+	}
 	p := &proc{who: h.Name + " " + args[0], cmd: h.Command(argv[0], argv[1:]...), ended: make(chan struct{}), news: make(chan struct{})}
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
