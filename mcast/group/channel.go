@@ -59,11 +59,16 @@ func (c Channel) Validate() error {
 	if c.Source == (netip.Addr{}) {
 		return nil
 	}
-	s := c.Source.Unmap()
-	if s.Is4() != c.Group.Unmap().Is4() || s.IsMulticast() || s.IsUnspecified() || s == bcast {
+	if !unicastFor(c.Source.Unmap(), c.Group.Unmap()) {
 		return fmt.Errorf("group: %s in %s: %w", c.Source, c, ErrBadSource)
 	}
 	return nil
+}
+
+// unicastFor reports whether s can send to a group: a unicast address of its IP
+// version. Both are unmapped.
+func unicastFor(s, group netip.Addr) bool {
+	return s.Is4() == group.Is4() && !s.IsMulticast() && !s.IsUnspecified() && s != bcast
 }
 
 // AnySource reports whether c has no source, so that every sender is wanted.

@@ -2,9 +2,15 @@
 // receiver can join: a [Channel], which is a group and, for source-specific
 // multicast, the one sender wanted from it.
 //
+// [KindOf], [ScopeOf], [IsSSM], [MAC], [Aliases] and [WellKnown] say what an address
+// is, [FieldsOf] takes an IPv6 group apart, and [Lint] says what is wrong with using
+// it. A [Filter] is which senders of a group a receiver wants, a [Target] what people
+// write to name a stream. Package glop computes groups from what their owner has.
+//
 // Everything here is a value or a pure function: no sockets, no interfaces, no
-// clock. No input makes a function panic, and only text functions and Validate
-// allocate.
+// clock. No input makes a function panic. Functions that return new text, parse
+// text or return an error with an address in it allocate, and so do
+// Filter.Canonical and the findings of Lint; all others do not.
 package group
 
 import (
@@ -27,7 +33,6 @@ var (
 )
 
 var (
-	ssm4  = netip.MustParsePrefix("232.0.0.0/8")    // RFC 4607 section 1
 	link4 = netip.MustParsePrefix("224.0.0.0/24")   // RFC 5771 section 4
 	loc4  = netip.MustParsePrefix("239.255.0.0/16") // RFC 2365 section 6.1
 	org4  = netip.MustParsePrefix("239.192.0.0/14") // RFC 2365 section 6.2
@@ -38,15 +43,11 @@ var (
 // IsSSM reports whether addr is in the source-specific range, where a receiver
 // must name the source: 232.0.0.0/8 or ff3x::/32 (RFC 4607 section 1, which
 // asks hosts to treat the whole /32 as such and not only its ff3x::/96).
+// In IPv6 that is every group with the flags P and T, without R, and with prefix
+// length 0: bits without a meaning are ignored, so ffbx::/32 is in it too
+// (RFC 7371 section 4.1.2; RFC 3956 section 3 for the four before the length).
 // IPv4-mapped addresses count as IPv4 and a zone is ignored.
-func IsSSM(addr netip.Addr) bool {
-	addr = addr.Unmap()
-	if addr.Is4() {
-		return ssm4.Contains(addr)
-	}
-	b := addr.As16()
-	return addr.Is6() && b[0] == 0xff && b[1]>>4 == 3 && b[2] == 0 && b[3] == 0
-}
+func IsSSM(addr netip.Addr) bool { return KindOf(addr) == SSM }
 
 // MAC returns the Ethernet address that packets to a group are sent to: 01:00:5e
 // and the low 23 bits of an IPv4 group (RFC 1112 section 6.4), or 33:33 and the
