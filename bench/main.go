@@ -46,6 +46,8 @@ func main() {
 		err = rawSend(ctx, os.Args[2:])
 	case len(os.Args) > 1 && os.Args[1] == "raw-recv":
 		err = rawRecv(ctx, os.Args[2:])
+	case len(os.Args) > 1 && os.Args[1] == "sockets":
+		err = benchSockets(ctx, os.Args[2:])
 	default:
 		err = bench(ctx)
 	}

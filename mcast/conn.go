@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -12,8 +12,8 @@ import (
 	"github.com/gomulticast/multicast/mcast/group"
 )
 
-// A Conn is a multicast connection: a UDP socket with the channels it joined on
-// one interface. It implements [datagram.Conn]. ReadBatch and WriteBatch may run
+// A Conn is a multicast connection: UDP sockets with the channels joined on one or
+// more interfaces. It implements [datagram.Conn]. ReadBatch and WriteBatch may run
 // at the same time; calls of the same one take turns. All other methods may be
 // called at any time from any goroutine.
 type Conn struct {
@@ -23,72 +23,26 @@ type Conn struct {
 	count   *counters
 	closed  atomic.Bool
 	loop    packetLoop
+	rd      readDeadline
+	pace    *pacer // nil when nothing is paced
+
+	mu    sync.Mutex                  // guards what follows, and memberSocket
+	want  map[netip.Addr]group.Filter // what was asked for, canonical
+	slots []*slot                     // where; the first is sent on
+	dead  []int                       // indices of interfaces that went, whose packets may be queued
+	watch watcher
 }
 
 var _ datagram.Conn = (*Conn)(nil)
-
-// Join adds a channel on the connection's interface, at the connection's port.
-// Groups other than that of Open or Listen need the MultiGroup option.
-func (c *Conn) Join(ch group.Channel) error {
-	return c.membership("join", ch, c.join)
-}
-
-// Leave removes a channel joined before, that of Open or Listen included. Packets
-// of it that are queued already are not delivered any more.
-func (c *Conn) Leave(ch group.Channel) error {
-	return c.membership("leave", ch, c.leave)
-}
-
-func (c *Conn) membership(op string, ch group.Channel, do func(group.Channel) error) error {
-	err := c.checkChannel(ch)
-	if err == nil {
-		err = do(ch.Canonical())
-	}
-	if err != nil {
-		return c.wrap(op, err, OpError{Channel: ch, Interface: c.cfg.ifi.Name})
-	}
-	return nil
-}
-
-func (c *Conn) checkChannel(ch group.Channel) error {
-	if !c.cfg.join {
-		return fail(ErrSendOnly, nil, "use mcast.Open or mcast.Listen to receive from a group")
-	}
-	if z := ch.Zone(); z != "" && z != c.cfg.ifi.Name && z != strconv.Itoa(c.cfg.ifi.Index) {
-		return fail(ErrNoInterface, nil, "this connection is on %s; open another for zone %s", c.cfg.ifi.Name, z)
-	}
-	return checkChannel(ch.Canonical(), c.cfg.group.Addr(), c.cfg.anySSM)
-}
-
-func (c *Conn) join(ch group.Channel) error {
-	if !c.cfg.wildcard() && ch.Group != c.cfg.group.Addr() {
-		return fail(ErrSingleGroup, nil, "open the connection with mcast.MultiGroup() to join further groups")
-	}
-	if err := c.members.add(ch); err != nil {
-		return err
-	}
-	if err := c.sock.join(ch); err != nil {
-		more := c.members.others(ch)
-		c.members.remove(ch)
-		return limitError(err, more)
-	}
-	return nil
-}
-
-func (c *Conn) leave(ch group.Channel) error {
-	if !c.members.remove(ch) {
-		return fail(ErrNotJoined, nil, "leave exactly what was joined, with the same source")
-	}
-	return c.sock.leave(ch)
-}
 
 // Group returns the group and port the connection was opened with, where packets
 // without a Dst go.
 func (c *Conn) Group() netip.AddrPort { return c.cfg.group }
 
-// Interface returns the interface the connection joins and sends on, as it was
-// when the connection was opened.
-func (c *Conn) Interface() net.Interface { return c.cfg.ifi }
+// Interface returns the interface that packets without an IfIndex leave by, the
+// first of Interfaces, as it is now: its index changes when it is deleted and made
+// again. While it is gone, it is as it was last.
+func (c *Conn) Interface() net.Interface { return *c.cfg.link() }
 
 // LocalAddr returns the address and port that packets to the group are sent from,
 // as receivers see it. The address is the zero Addr when the host has none to
@@ -118,6 +72,14 @@ func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
+	if c.pace != nil {
+		c.pace.nap.close()
+	}
+	if c.watch != nil {
+		c.watch.close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.sock.close()
 }
 

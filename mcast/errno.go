@@ -4,7 +4,12 @@ package mcast
 
 import (
 	"errors"
+	"net/netip"
+	"os"
+	"strings"
 	"syscall"
+
+	"github.com/gomulticast/multicast/mcast/group"
 )
 
 // explain finds the meaning and the remedy for an errno the system gave. Where
@@ -35,7 +40,7 @@ func explain(op string, err error) error {
 	case syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN:
 		return fail(ErrNoRoute, err, "check that the interface is up and has an address of the group's IP version")
 	case syscall.ENODEV, syscall.ENXIO:
-		return fail(ErrNoInterface, err, "the interface is gone; open the connection again when it is back")
+		return fail(ErrNoInterface, err, "the interface is gone; the connection joins and sends on it again when one of its name is back (mcast.OnEvent tells)")
 	case syscall.EADDRNOTAVAIL:
 		if op == "write" {
 			return &fault{err, "the source address asked for is not one of this host's on that interface"}
@@ -51,17 +56,52 @@ func explain(op string, err error) error {
 	return err
 }
 
-// limitError says which limit a join ran into. IPv4 answers ENOBUFS, IPv6 ENOMEM
-// for groups and ENOBUFS for sources; more says that another source of the group
-// is joined already.
-func limitError(err error, more bool) error {
+// limitError says which limit a change of g's filter to f ran into. IPv4 answers
+// ENOBUFS, IPv6 ENOMEM for groups and ENOBUFS for sources; what it was about is known
+// on Linux, else guessed.
+func limitError(err error, g netip.Addr, f group.Filter, multi bool) error {
 	if !errors.Is(err, syscall.ENOBUFS) && !errors.Is(err, syscall.ENOMEM) {
 		return err
 	}
-	if more {
-		return fail(ErrSourceLimit, err, "filter further sources yourself with one any-source join, open another connection for them, or raise net.ipv4.igmp_max_msf or net.ipv6.mld_max_msf")
+	l := &limit{sources: len(f.Sources) > 1 || f.Mode == group.Exclude && len(f.Sources) > 0}
+	errors.As(err, &l)
+	sysctl, spread := "net.ipv4.igmp_max_memberships", "open the connection with mcast.MultiGroup() or mcast.Funnel(), which use more sockets"
+	if g.Is6() {
+		sysctl = "net.core.optmem_max"
 	}
-	return fail(ErrGroupLimit, err, "open another connection for further groups, or raise net.ipv4.igmp_max_memberships (IPv4) or net.core.optmem_max (IPv6)")
+	sentinel := ErrGroupLimit
+	if l.sources {
+		sentinel = ErrSourceLimit
+		sysctl = "net.ipv4.igmp_max_msf"
+		if g.Is6() {
+			sysctl = "net.ipv6.mld_max_msf"
+		}
+		if f.Mode == group.Exclude {
+			spread = "use mcast.Funnel(), join without excluding and compare each packet's Src"
+		}
+		if errors.Is(err, syscall.ENOMEM) {
+			sysctl = "net.core.optmem_max"
+		}
+	}
+	if multi && f.Mode == group.Include {
+		spread = "leave something"
+	}
+	return fail(sentinel, err, "%s, or raise %s", spread, sysctlNow(sysctl))
+}
+
+// sysctlNow returns a setting's name and, where it can be read, its value.
+func sysctlNow(name string) string {
+	b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+	if err != nil {
+		return name
+	}
+	return name + ", now " + strings.TrimSpace(string(b))
+}
+
+// isGone reports whether a membership could not be changed because its interface, or
+// it, is no longer there.
+func isGone(err error) bool {
+	return errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 // isQueueFull reports whether a send failed for want of a moment: the

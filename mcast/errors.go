@@ -47,11 +47,13 @@ var (
 
 	// ErrGroupLimit means the kernel allows this socket no more groups: 20 for
 	// IPv4 on Linux (net.ipv4.igmp_max_memberships), or as many as option
-	// memory allows for IPv6 (net.core.optmem_max).
+	// memory allows for IPv6 (net.core.optmem_max). MultiGroup and Funnel have
+	// no such limit.
 	ErrGroupLimit = errors.New("too many groups on one socket")
 
 	// ErrSourceLimit means the kernel allows no more sources of this group: 10
 	// for IPv4 on Linux (net.ipv4.igmp_max_msf), 64 for IPv6 (net.ipv6.mld_max_msf).
+	// With MultiGroup it is met by filters that exclude only, with Funnel by none.
 	ErrSourceLimit = errors.New("too many sources of one group")
 
 	// ErrPermission means the system refused for lack of privilege, or a
@@ -63,6 +65,12 @@ var (
 
 	// ErrNotJoined means the channel to leave is not joined.
 	ErrNotJoined = errors.New("not joined")
+
+	// ErrBlocked means the source is blocked already.
+	ErrBlocked = errors.New("already blocked")
+
+	// ErrNotBlocked means the source to unblock is not blocked.
+	ErrNotBlocked = errors.New("not blocked")
 
 	// ErrMixedFilter means a group was asked for both from any source and from
 	// named ones; a socket can have one or the other.
@@ -96,7 +104,8 @@ var (
 
 // An OpError is an operation that failed, on what, why, and what to do.
 type OpError struct {
-	// Op is "open", "listen", "dial", "join", "leave", "read" or "write".
+	// Op is "open", "listen", "dial", "join", "leave", "block", "unblock", "set
+	// filter", "get filter", "read" or "write".
 	Op string
 
 	// Addr is the address and port as the caller wrote it; "" when the
@@ -157,6 +166,58 @@ func (e *UnsupportedError) Unwrap() error { return errors.ErrUnsupported }
 
 func unsupported(feature string) error {
 	return &UnsupportedError{OS: runtime.GOOS, Feature: feature}
+}
+
+// A limit is an errno for too much of something, and of what.
+type limit struct {
+	err     error
+	sources bool // of one group; else groups
+}
+
+func (l *limit) Error() string { return l.err.Error() }
+func (l *limit) Unwrap() error { return l.err }
+
+// A severalError is what happened to the same operation on several interfaces.
+type severalError struct {
+	names []string
+	errs  []error
+}
+
+func (e *severalError) Error() string {
+	var b strings.Builder
+	for i, err := range e.errs {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString("on " + e.names[i] + ": " + err.Error())
+	}
+	return b.String()
+}
+
+func (e *severalError) Unwrap() []error { return e.errs }
+
+// add records what happened on one interface, with its meaning.
+func (e *severalError) add(op, name string, err error) {
+	e.names = append(e.names, name)
+	e.errs = append(e.errs, explain(op, err))
+}
+
+// fault is the error as a whole; the remedy is that of the first that has one.
+func (e *severalError) fault() error {
+	switch len(e.errs) {
+	case 0:
+		return nil
+	case 1:
+		return e.errs[0]
+	}
+	all := &fault{err: e}
+	for _, err := range e.errs {
+		var f *fault
+		if errors.As(err, &f) && all.remedy == "" {
+			all.remedy = f.remedy
+		}
+	}
+	return all
 }
 
 // A fault is a cause with its remedy on the way up to the method that knows the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,70 @@ func resolveInterface(ctx context.Context, sel, zone string, to netip.AddrPort) 
 		return ifi, src, fail(ErrNotMulticastInterface, nil, "switch it on (ip link set %s multicast on) or use another; %s", ifi.Name, candidates(to.Addr().Is4()))
 	}
 	return ifi, src, nil
+}
+
+// resolveInterfaces finds all that the options ask for, the one to send on first.
+func (c *config) resolveInterfaces(ctx context.Context, zone string) (ifis []net.Interface, src netip.Addr, err error) {
+	switch {
+	case c.allIfaces && len(c.ifaces) > 0:
+		return nil, src, fail(ErrOption, nil, "give mcast.AllInterfaces or mcast.Interface, not both")
+	case (c.allIfaces || len(c.ifaces) > 1) && zone != "":
+		return nil, src, fail(ErrOption, nil, "leave the zone %s out of the group: it names one interface, the options several", zone)
+	case c.allIfaces:
+		ifis, err = c.everyInterface(ctx)
+		return ifis, src, err
+	}
+	sels := c.ifaces
+	if len(sels) == 0 {
+		sels = []string{""}
+	}
+	for i, sel := range sels {
+		ifi, a, err := resolveInterface(ctx, sel, zone, c.group)
+		if i == 0 {
+			src = a
+		}
+		if err != nil {
+			return []net.Interface{ifi}, src, err // the one that failed
+		}
+		if !slices.ContainsFunc(ifis, func(o net.Interface) bool { return o.Index == ifi.Index }) {
+			ifis = append(ifis, ifi)
+		}
+	}
+	return ifis, src, nil
+}
+
+// everyInterface lists the interfaces that can be joined, the one of the route to
+// the group first.
+func (c *config) everyInterface(ctx context.Context) ([]net.Interface, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, fail(ErrNoInterface, err, "the interfaces of this host cannot be listed")
+	}
+	is4 := c.group.Addr().Is4()
+	var ifis []net.Interface
+	for _, ifi := range all {
+		if joinable(ifi.Flags) && slices.ContainsFunc(addrsOf(&ifi), func(a netip.Addr) bool { return a.Is4() == is4 }) {
+			ifis = append(ifis, ifi)
+		}
+	}
+	if len(ifis) == 0 {
+		return nil, fail(ErrNoInterface, nil, "no interface is up, does multicast and has an address of the group's IP version; %s", candidates(is4))
+	}
+	slices.SortFunc(ifis, func(a, b net.Interface) int { return a.Index - b.Index })
+	if !needsZone(c.group.Addr()) {
+		if route, err := interfaceByRoute(ctx, c.group); err == nil {
+			i := slices.IndexFunc(ifis, func(o net.Interface) bool { return o.Index == route.Index })
+			if i > 0 {
+				ifis = append(append([]net.Interface{ifis[i]}, ifis[:i]...), ifis[i+1:]...)
+			}
+		}
+	}
+	return ifis, nil
+}
+
+// joinable reports whether AllInterfaces is about an interface with such flags.
+func joinable(f net.Flags) bool {
+	return f&net.FlagUp != 0 && f&net.FlagMulticast != 0 && f&net.FlagLoopback == 0
 }
 
 // findInterface finds an interface by address, name or index.

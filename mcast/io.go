@@ -28,21 +28,31 @@ const (
 // counted in Stats.
 //
 // When every packet has at least OffloadSpace bytes of space, receive offload is
-// switched on if the system has it, and packets with SegSize set may follow. To
-// pass less space later switches it off again; coalesced packets already queued
-// that do not fit are dropped and counted, so keep to one size.
+// switched on if the system has it, and packets with SegSize set may follow. It
+// stays on: to pass less space later costs a copy of each packet and half a
+// megabyte of memory, so keep to one size.
 //
 // Src and Dst carry no zone; IfIndex is the zone of both. Time is the kernel's
-// clock on arrival.
+// clock on arrival; of a coalesced packet, that of one of its datagrams.
 func (c *Conn) ReadBatch(ps []datagram.Packet) (int, error) {
-	if !c.cfg.receives() {
-		return 0, c.error("read", fail(ErrSendOnly, nil, "use mcast.Open or mcast.Listen to receive from a group, or mcast.Unicast() for answers"))
+	if err := c.canRead(); err != nil {
+		return 0, c.error("read", err)
 	}
-	n, err := c.sock.readBatch(ps)
-	if err != nil {
-		return n, c.error("read", err)
+	if n, long := c.loop.rest(ps); (n > 0 || long > 0) && !c.closed.Load() {
+		c.count.truncated.Add(uint64(long))
+		if n > 0 {
+			return n, nil
+		}
 	}
-	return n, nil
+	for {
+		n, err := c.sock.readBatch(ps)
+		if err == nil {
+			return n, nil
+		}
+		if !c.rd.spurious(c.sock, err) {
+			return n, c.error("read", err)
+		}
+	}
 }
 
 // WriteBatch sends ps in order and returns how many packets were taken before
@@ -56,16 +66,23 @@ func (c *Conn) ReadBatch(ps []datagram.Packet) (int, error) {
 //
 // With send offload, the segments of a packet, and neighbouring packets of equal
 // size and destination, go to the kernel together. When an interface refuses that
-// they are sent one by one instead, at once, and Stats counts it.
+// they are sent one by one instead, at once and for as long as the connection
+// lasts, and Stats counts it; other interfaces that packets choose are not
+// affected.
 //
-// When the socket's buffer is full WriteBatch waits. When the interface's own
-// queue is full (ENOBUFS) it tries again for a few milliseconds before it gives
-// up with an error; the packets may be passed again.
-func (c *Conn) WriteBatch(ps []datagram.Packet) (int, error) {
-	if !c.cfg.send {
-		return 0, c.error("write", fail(ErrReceiveOnly, nil, "use mcast.Open to send and receive, or mcast.Dial to send"))
+// When the socket's buffer is full WriteBatch waits, as it does for Pacing and
+// TransmitTimes. When the interface's own queue is full (ENOBUFS) it tries again
+// for a few milliseconds before it gives up with an error; the packets may be
+// passed again.
+func (c *Conn) WriteBatch(ps []datagram.Packet) (n int, err error) {
+	if err := c.canWrite(); err != nil {
+		return 0, c.error("write", err)
 	}
-	n, err := c.sock.writeBatch(ps)
+	if c.pace != nil {
+		n, err = c.pace.write(c.sock, ps)
+	} else {
+		n, err = c.sock.writeBatch(ps)
+	}
 	if err != nil {
 		return n, c.error("write", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gomulticast/multicast/mcast/datagram"
-	"github.com/gomulticast/multicast/mcast/group"
 )
 
 // The tests of this file run between network namespaces and need root.
@@ -242,40 +241,6 @@ func TestLabSegmentRefused(t *testing.T) {
 	read(t, r, spaces(64, 1500), 10)
 	wantSilence(t, r)
 	t.Logf("fall-backs: %d", s.Stats().OffloadFallbacks)
-}
-
-func TestLabLimits(t *testing.T) {
-	b := newNS(t)
-	a := newNS(t)
-	link(t, a, b, "va", "vb", 1)
-	c := b.open(t, openSocket, listen, "239.255.3.1:5004", Interface("vb"), MultiGroup())
-	var err error
-	joined := 1
-	for ; joined < 30 && err == nil; joined++ {
-		err = c.Join(group.Channel{Group: netip.AddrFrom4([4]byte{239, 255, 4, byte(joined)})})
-	}
-	if !errors.Is(err, ErrGroupLimit) || joined != 21 {
-		t.Errorf("join number %d: %v, want ErrGroupLimit at number 21", joined, err)
-	}
-	for _, tt := range []struct {
-		group, source string
-		limit         int
-	}{{"232.3.3.3", "10.1.0.%d", 10}, {"ff35::3:3", "fd00:1::%d", 64}} {
-		addr := netip.AddrPortFrom(netip.MustParseAddr(tt.group), 5004).String()
-		c := b.open(t, openSocket, listen, addr, Interface("vb"), Source(fmt.Sprintf(tt.source, 1)))
-		n, err := 1, error(nil)
-		for ; n < 100 && err == nil; n++ {
-			err = c.Join(group.Channel{Group: c.Group().Addr(), Source: netip.MustParseAddr(fmt.Sprintf(tt.source, n+1))})
-		}
-		if !errors.Is(err, ErrSourceLimit) || n != tt.limit+1 {
-			t.Errorf("%s: source number %d: %v, want ErrSourceLimit at number %d", tt.group, n, err, tt.limit+1)
-		}
-		// A refused join must not open the filter in user space either.
-		ch := group.Channel{Group: c.Group().Addr(), Source: netip.MustParseAddr(fmt.Sprintf(tt.source, tt.limit+1))}
-		if err := c.Leave(ch); !errors.Is(err, ErrNotJoined) {
-			t.Errorf("leave what was refused: %v", err)
-		}
-	}
 }
 
 // wantOpenError opens addr for sending in n and wants an error.

@@ -1,6 +1,9 @@
 package mcast
 
 import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -9,27 +12,46 @@ import (
 	"github.com/gomulticast/multicast/mcast/group"
 )
 
-// members is what a connection has joined. The reader looks at a snapshot, so
-// Join and Leave never hold it up.
+// members is what one socket accepts: a filter per group and interface. The reader
+// takes no lock and allocates nothing. A change copies one bucket of a few groups,
+// so that joining thousands stays linear.
 type members struct {
-	ifindex int  // packets to groups must arrive here
 	unicast bool // packets to this host are wanted too
 
-	mu   sync.Mutex // guards changes of snap
-	snap atomic.Pointer[snapshot]
+	mu    sync.Mutex // held by those who change
+	table atomic.Pointer[table]
 }
 
-// A snapshot is never changed once stored. Sources nil means any source.
-type snapshot struct {
-	only    netip.Addr // the group, when there is exactly one: saves the map
-	sources []netip.Addr
-	groups  map[netip.Addr][]netip.Addr
+// A table is a hash table whose buckets are replaced, never changed.
+type table struct {
+	seed    uint64
+	buckets []atomic.Pointer[[]acceptance] // a power of two of them
+	groups  int                            // members.mu
 }
 
-func newMembers(ifindex int, unicast bool) *members {
-	m := &members{ifindex: ifindex, unicast: unicast}
-	m.snap.Store(&snapshot{})
+// An acceptance is one group's filters, never changed once stored.
+type acceptance struct {
+	group netip.Addr
+	on    []senders
+}
+
+// senders is a filter, canonical, on one interface.
+type senders struct {
+	ifindex int
+	filter  group.Filter
+}
+
+// bucketSize is how many groups a bucket holds on average before the table grows.
+const bucketSize = 4
+
+func newMembers(unicast bool) *members {
+	m := &members{unicast: unicast}
+	m.table.Store(newTable(1))
 	return m
+}
+
+func newTable(n int) *table {
+	return &table{seed: rand.Uint64(), buckets: make([]atomic.Pointer[[]acceptance], n)}
 }
 
 // accepts reports whether a packet is wanted. local says that dst is one of
@@ -38,82 +60,129 @@ func (m *members) accepts(src, dst netip.Addr, ifindex int, local bool) bool {
 	if local {
 		return m.unicast
 	}
-	if ifindex != m.ifindex && ifindex != 0 {
+	b := m.table.Load().bucket(dst).Load()
+	if b == nil {
 		return false
 	}
-	s := m.snap.Load()
-	sources := s.sources
-	if dst != s.only || !s.only.IsValid() {
-		var ok bool
-		if sources, ok = s.groups[dst]; !ok {
-			return false
+	for i := range *b {
+		a := &(*b)[i]
+		if a.group != dst {
+			continue
 		}
+		for j := range a.on {
+			if s := &a.on[j]; (s.ifindex == ifindex || ifindex == 0) && s.accept(src) {
+				return true
+			}
+		}
+		return false
 	}
-	return sources == nil || slices.Contains(sources, src)
+	return false
 }
 
-// add records a channel, or says why it cannot be joined.
-func (m *members) add(ch group.Channel) error {
+// accept is Filter.Accepts for a sorted list and an address without zone, which is
+// faster for long lists.
+func (s *senders) accept(src netip.Addr) bool {
+	list := s.filter.Sources
+	if len(list) == 0 {
+		return s.filter.Mode == group.Exclude
+	}
+	return hasSource(list, src) == (s.filter.Mode == group.Include)
+}
+
+// bucket returns where a group is, if it is.
+func (t *table) bucket(g netip.Addr) *atomic.Pointer[[]acceptance] {
+	if len(t.buckets) == 1 {
+		return &t.buckets[0]
+	}
+	b := g.As16()
+	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(b[:])^t.seed, binary.LittleEndian.Uint64(b[8:])^0x9e3779b97f4a7c15)
+	return &t.buckets[(hi^lo)&uint64(len(t.buckets)-1)]
+}
+
+// set replaces the filter of a group on an interface; an empty one removes it. f
+// must be canonical and is kept.
+func (m *members) set(g netip.Addr, ifindex int, f group.Filter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old, joined := m.snap.Load().groups[ch.Group]
+	t := m.table.Load()
+	if !f.IsEmpty() && t.groups >= bucketSize*len(t.buckets) {
+		t = t.grown()
+		m.table.Store(t)
+	}
+	at := t.bucket(g)
+	var old []acceptance
+	if p := at.Load(); p != nil {
+		old = *p
+	}
+	i := slices.IndexFunc(old, func(a acceptance) bool { return a.group == g })
+	var on []senders
+	if i >= 0 {
+		on = slices.DeleteFunc(slices.Clone(old[i].on), func(s senders) bool { return s.ifindex == ifindex })
+	}
+	if !f.IsEmpty() {
+		on = append(on, senders{ifindex, f})
+	}
 	switch {
-	case !joined:
-	case ch.AnySource() != (old == nil):
-		return fail(ErrMixedFilter, nil, "leave the group's other memberships first, or open another connection")
-	case ch.AnySource() || slices.Contains(old, ch.Source):
-		return fail(ErrJoined, nil, "leave it first, or keep the membership there is")
+	case i < 0 && len(on) == 0:
+		return
+	case i < 0:
+		old = append(slices.Clone(old), acceptance{g, on})
+		t.groups++
+	case len(on) == 0:
+		old = slices.Delete(slices.Clone(old), i, i+1)
+		t.groups--
+	default:
+		old = slices.Clone(old)
+		old[i].on = on
 	}
-	if ch.AnySource() {
-		m.store(ch.Group, nil, false)
-	} else {
-		m.store(ch.Group, append(slices.Clone(old), ch.Source), false)
-	}
-	return nil
+	at.Store(&old)
 }
 
-// remove forgets a channel and reports whether it was there.
-func (m *members) remove(ch group.Channel) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	old, joined := m.snap.Load().groups[ch.Group]
-	if !joined || ch.AnySource() != (old == nil) {
-		return false
-	}
-	if ch.AnySource() {
-		m.store(ch.Group, nil, true)
-		return true
-	}
-	i := slices.Index(old, ch.Source)
-	if i < 0 {
-		return false
-	}
-	left := slices.Delete(slices.Clone(old), i, i+1)
-	m.store(ch.Group, left, len(left) == 0)
-	return true
-}
-
-// others reports whether another source of ch's group is joined.
-func (m *members) others(ch group.Channel) bool {
-	return !ch.AnySource() && len(m.snap.Load().groups[ch.Group]) > 1
-}
-
-// store makes a new snapshot with one group changed or gone. m.mu is held.
-func (m *members) store(g netip.Addr, sources []netip.Addr, gone bool) {
-	old := m.snap.Load()
-	s := &snapshot{groups: make(map[netip.Addr][]netip.Addr, len(old.groups)+1)}
-	for k, v := range old.groups {
-		s.groups[k] = v
-	}
-	if gone {
-		delete(s.groups, g)
-	} else {
-		s.groups[g] = sources
-	}
-	if len(s.groups) == 1 {
-		for k, v := range s.groups {
-			s.only, s.sources = k, v
+// grown returns a larger copy.
+func (t *table) grown() *table {
+	n := newTable(4 * len(t.buckets))
+	n.groups = t.groups
+	for i := range t.buckets {
+		old := t.buckets[i].Load()
+		if old == nil {
+			continue
+		}
+		for _, a := range *old {
+			at := n.bucket(a.group)
+			var b []acceptance
+			if p := at.Load(); p != nil {
+				b = *p
+			}
+			b = append(b[:len(b):len(b)], a)
+			at.Store(&b)
 		}
 	}
-	m.snap.Store(s)
+	return n
+}
+
+// forget removes all that is accepted on an interface.
+func (m *members) forget(ifindex int) {
+	for _, g := range m.groupsOn(ifindex) {
+		m.set(g, ifindex, group.Filter{})
+	}
+}
+
+// groupsOn lists what is accepted on an interface.
+func (m *members) groupsOn(ifindex int) []netip.Addr {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var gs []netip.Addr
+	t := m.table.Load()
+	for i := range t.buckets {
+		p := t.buckets[i].Load()
+		if p == nil {
+			continue
+		}
+		for _, a := range *p {
+			if slices.ContainsFunc(a.on, func(s senders) bool { return s.ifindex == ifindex }) {
+				gs = append(gs, a.group)
+			}
+		}
+	}
+	return gs
 }

@@ -57,6 +57,13 @@ func (n netns) ip(t *testing.T, args string) {
 // another namespace must not be used for anything else.
 func (n netns) do(t *testing.T, f func()) {
 	t.Helper()
+	if err := n.try(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// try is do for goroutines other than the test's.
+func (n netns) try(f func()) error {
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -70,9 +77,7 @@ func (n netns) do(t *testing.T, f func()) {
 			f()
 		}
 	}()
-	if err := <-errs; err != nil {
-		t.Fatal(err)
-	}
+	return <-errs
 }
 
 // open opens a connection in the namespace.

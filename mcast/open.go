@@ -4,7 +4,9 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/gomulticast/multicast/mcast/group"
 )
@@ -43,6 +45,9 @@ func open(ctx context.Context, op, addr string, opts []Option, mode config) (*Co
 		if len(cfg.sources) > 0 {
 			e.Channel.Source = cfg.sources[0]
 		}
+		if cfg.several {
+			e.Interface = "" // the cause names them
+		}
 		return nil, opError(op, err, e)
 	}
 	return c, nil
@@ -66,24 +71,57 @@ func openConn(ctx context.Context, addr string, opts []Option, cfg *config, sock
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	cfg.ifi, cfg.src, err = resolveInterface(ctx, cfg.iface, to.Addr().Zone(), cfg.group)
+	// The watch begins before interfaces are looked up, so that it misses nothing.
+	// Without it the connection works, but follows no interface.
+	watch, err := cfg.watch(to.Addr().Is4())
+	if err != nil {
+		watch = nil
+	}
+	c, err := openOn(ctx, cfg, to.Addr().Zone(), socketOf)
+	if err != nil {
+		if watch != nil {
+			watch.close()
+		}
+		return nil, err
+	}
+	if watch != nil {
+		c.watch = watch
+		go c.manage()
+	}
+	return c, nil
+}
+
+// openOn opens the socket and joins.
+func openOn(ctx context.Context, cfg *config, zone string, socketOf func(*config, *members, *counters) (socket, error)) (*Conn, error) {
+	ifis, src, err := cfg.resolveInterfaces(ctx, zone)
+	if len(ifis) > 0 {
+		cfg.ifi = ifis[0]
+	}
 	if err != nil {
 		return nil, err
 	}
+	cfg.src = src
+	cfg.several = cfg.allIfaces || len(ifis) > 1
+	cfg.now = new(atomic.Pointer[net.Interface])
 	for i, s := range cfg.sources {
-		// The connection has one interface, so a zone has nothing more to say.
+		// The interface is chosen already, so a zone has nothing more to say.
 		cfg.sources[i] = s.WithZone("")
 	}
-	c := &Conn{cfg: *cfg, members: newMembers(cfg.ifi.Index, cfg.unicast), count: new(counters)}
+	c := &Conn{cfg: *cfg, members: newMembers(cfg.unicast), count: new(counters), want: make(map[netip.Addr]group.Filter)}
+	for _, ifi := range ifis {
+		c.slots = append(c.slots, newSlot(ifi))
+	}
 	if c.sock, err = socketOf(&c.cfg, c.members, c.count); err != nil {
 		return nil, err
 	}
+	c.pace = newPacer(&c.cfg, c.sock.capabilities())
 	if cfg.join {
-		for _, ch := range cfg.channels() {
-			if err := c.join(ch); err != nil {
-				c.Close()
-				return nil, explain("join", err)
-			}
+		c.mu.Lock()
+		err := c.change(cfg.group.Addr(), cfg.filter())
+		c.mu.Unlock()
+		if err != nil {
+			c.Close()
+			return nil, explain("join", err)
 		}
 	}
 	return c, nil
@@ -122,14 +160,15 @@ func (c *config) check() error {
 		}
 		return nil
 	}
-	for i, ch := range c.channels() {
-		if err := checkChannel(ch, c.group.Addr(), c.anySSM); err != nil {
+	if len(c.sources) == 0 {
+		return checkChannel(group.Channel{Group: c.group.Addr()}, c.group.Addr(), c.anySSM)
+	}
+	for i, s := range c.sources {
+		if err := checkChannel(group.Channel{Group: c.group.Addr(), Source: s}, c.group.Addr(), c.anySSM); err != nil {
 			return err
 		}
-		for _, s := range c.sources[:min(i, len(c.sources))] {
-			if s == ch.Source {
-				return fail(ErrJoined, nil, "give each mcast.Source once; %s is there twice", s)
-			}
+		if slices.Contains(c.sources[:i], s) {
+			return fail(ErrJoined, nil, "give each mcast.Source once; %s is there twice", s)
 		}
 	}
 	return nil

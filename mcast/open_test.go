@@ -6,14 +6,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/gomulticast/multicast/mcast/group"
 )
 
 func TestOpenErrors(t *testing.T) {
@@ -144,72 +141,7 @@ func TestExplain(t *testing.T) {
 	if err := opError("open", os.NewSyscallError("bind", syscall.EACCES), OpError{}); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%v is not fs.ErrPermission", err)
 	}
-	if err := limitError(syscall.ENOMEM, false); !errors.Is(err, ErrGroupLimit) {
-		t.Errorf("ENOMEM: %v", err)
-	}
-	if err := limitError(syscall.ENOBUFS, true); !errors.Is(err, ErrSourceLimit) {
-		t.Errorf("ENOBUFS with sources: %v", err)
-	}
 	if err := unsupported("flying"); !errors.Is(err, errors.ErrUnsupported) || !strings.HasPrefix(err.Error(), "flying is not supported on ") {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestMembers(t *testing.T) {
-	a := netip.MustParseAddr
-	m := newMembers(3, false)
-	g1, g2 := a("239.1.1.1"), a("239.1.1.2")
-	if m.accepts(a("192.0.2.1"), g1, 3, false) || m.accepts(a("192.0.2.1"), netip.Addr{}, 3, false) {
-		t.Error("accepted before any join")
-	}
-	add := func(g, s netip.Addr) {
-		t.Helper()
-		if err := m.add(group.Channel{Group: g, Source: s}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	add(g1, netip.Addr{})
-	for round := range 2 { // with one group, and with two
-		for _, tt := range []struct {
-			src, dst netip.Addr
-			ifindex  int
-			local    bool
-			want     bool
-		}{
-			{a("192.0.2.1"), g1, 3, false, true},
-			{a("192.0.2.1"), g1, 0, false, true},
-			{a("192.0.2.1"), g1, 4, false, false},
-			{a("192.0.2.1"), a("239.1.1.9"), 3, false, false},
-			{a("192.0.2.1"), netip.Addr{}, 3, false, false},
-			{a("192.0.2.1"), a("192.0.2.9"), 3, true, false},
-			{a("192.0.2.1"), g2, 3, false, round == 1},
-			{a("192.0.2.2"), g2, 3, false, false},
-		} {
-			if got := m.accepts(tt.src, tt.dst, tt.ifindex, tt.local); got != tt.want {
-				t.Errorf("round %d: accepts(%v, %v, %d, %v) = %v", round, tt.src, tt.dst, tt.ifindex, tt.local, got)
-			}
-		}
-		if round == 0 {
-			add(g2, a("192.0.2.1"))
-		}
-	}
-	if m.others(group.Channel{Group: g2, Source: a("192.0.2.1")}) {
-		t.Error("others of a single source")
-	}
-	add(g2, a("192.0.2.2"))
-	if !m.others(group.Channel{Group: g2, Source: a("192.0.2.2")}) {
-		t.Error("no others of two sources")
-	}
-	for _, ch := range []group.Channel{{Group: g1}, {Group: g2, Source: a("192.0.2.1")}, {Group: g2, Source: a("192.0.2.2")}} {
-		if !m.remove(ch) || m.remove(ch) {
-			t.Errorf("remove %v: want true, then false", ch)
-		}
-	}
-	if len(m.snap.Load().groups) != 0 || m.accepts(a("192.0.2.1"), g1, 3, false) {
-		t.Error("something is left")
-	}
-	m.unicast = true
-	if !m.accepts(a("192.0.2.1"), a("192.0.2.9"), 4, true) {
-		t.Error("unicast is refused")
 	}
 }

@@ -3,13 +3,10 @@ package mcast
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/gomulticast/multicast/mcast/group"
 )
-
-// defaultReadBuffer is what SO_RCVBUF is asked to be: 40 ms of a 800 Mbit/s
-// stream. The usual system default of 208 KiB holds 2 ms.
-const defaultReadBuffer = 4 << 20
 
 // An Option changes how a connection is opened. A bad value is reported by Open,
 // Listen or Dial.
@@ -18,54 +15,70 @@ type Option func(*config) error
 // config is what the options and the address say, and what was resolved from
 // them.
 type config struct {
-	sources     []netip.Addr
-	iface       string // as given
-	ttl         int
-	loopback    bool
-	tos         int
-	readBuffer  int
-	writeBuffer int
-	offload     offloadMode
-	unicast     bool
-	multiGroup  bool
-	anySSM      bool
+	sources    []netip.Addr
+	ifaces     []string // as given
+	allIfaces  bool
+	ttl        int
+	loopback   bool
+	tos        int
+	unicast    bool
+	multiGroup bool
+	funnel     bool
+	anySSM     bool
+
+	ioConfig
 
 	join  bool           // Open, Listen
 	send  bool           // Open, Dial
 	group netip.AddrPort // canonical
-	ifi   net.Interface
-	src   netip.Addr // to send from, when Interface named an address
+	ifi   net.Interface  // the first, to send on, as it was when opened
+	src   netip.Addr     // to send from, when Interface named an address
+
+	several bool                           // more than one interface, now or later
+	now     *atomic.Pointer[net.Interface] // the first as it is now; nil before it changed
+
+	onEvent func(Event)
+	watch   func(is4 bool) (watcher, error)
 }
 
-type offloadMode uint8
+// link returns the interface to send on, as it is now.
+func (c *config) link() *net.Interface {
+	if c.now != nil {
+		if ifi := c.now.Load(); ifi != nil {
+			return ifi
+		}
+	}
+	return &c.ifi
+}
 
-const (
-	offloadAuto offloadMode = iota
-	offloadOn
-	offloadOff
-)
+// move changes the interface to send on.
+func (c *config) move(ifi *net.Interface) {
+	copied := *ifi
+	c.now.Store(&copied)
+}
 
 func defaults() config {
-	return config{ttl: 1, loopback: true, readBuffer: defaultReadBuffer}
+	return config{ttl: 1, loopback: true, ioConfig: ioDefaults(), watch: newWatch}
 }
 
 // wildcard reports whether the socket must be bound to no address, because it
-// receives more than its one group.
-func (c *config) wildcard() bool { return c.unicast || c.multiGroup || !c.join }
+// receives more than its one group, or a group whose bind would name an interface
+// on more than one of them.
+func (c *config) wildcard() bool {
+	return c.unicast || c.multiGroup || !c.join || c.several && needsZone(c.group.Addr())
+}
+
+func needsZone(g netip.Addr) bool { return g.Is6() && group.ScopeOf(g).NeedsZone() }
 
 // receives reports whether ReadBatch makes sense.
 func (c *config) receives() bool { return c.join || c.unicast }
 
-// channels lists what Open and Listen join.
-func (c *config) channels() []group.Channel {
+// filter is what Open and Listen join.
+func (c *config) filter() group.Filter {
 	if len(c.sources) == 0 {
-		return []group.Channel{{Group: c.group.Addr()}}
+		return anySource
 	}
-	chs := make([]group.Channel, len(c.sources))
-	for i, s := range c.sources {
-		chs[i] = group.Channel{Group: c.group.Addr(), Source: s}
-	}
-	return chs
+	return group.Filter{Sources: c.sources}.Canonical()
 }
 
 // Source joins source-specifically: only packets from addr are received
@@ -86,14 +99,34 @@ func Source(addr string) Option {
 // by index ("3") or by one of its addresses ("192.0.2.1"). With an address,
 // packets to groups are also sent from that address. Without Interface, the
 // group's zone chooses ("[ff02::1%eth0]:5004"), else the routing table.
+//
+// Give it several times to join on several interfaces; packets whose IfIndex is 0
+// leave by the first. An interface is followed by its name from then on: deleted and
+// made again under the name it had, it is joined again.
 func Interface(name string) Option {
 	return func(c *config) error {
 		if name == "" {
 			return fail(ErrNoInterface, nil, "give mcast.Interface a name, index or address, or leave it out to choose by route")
 		}
-		c.iface = name
+		c.ifaces = append(c.ifaces, name)
 		return nil
 	}
+}
+
+// AllInterfaces joins on every interface that is up, has the MULTICAST flag and an
+// address of the group's IP version, those that come to be so later included. Where
+// one must be chosen, packets whose IfIndex is 0 leave by the one that the route to
+// the group names, or else the first by index. At least one must be there.
+func AllInterfaces() Option {
+	return func(c *config) error { c.allIfaces = true; return nil }
+}
+
+// OnEvent calls f when something happens to the connection's interfaces and
+// memberships, after it was opened. Calls come one after the other, from a goroutine
+// of the connection's. f may call any method, but while it does not return no other
+// change is noticed. One call may still be under way after Close has returned.
+func OnEvent(f func(Event)) Option {
+	return func(c *config) error { c.onEvent = f; return nil }
 }
 
 // TTL sets how many routers a packet to a group may pass, plus one: the IPv4 TTL
@@ -129,49 +162,27 @@ func TOS(n int) Option {
 	}
 }
 
-// ReadBuffer sets how many bytes the kernel may queue for this connection. The
-// default is 4 MiB. Without CAP_NET_ADMIN Linux gives at most net.core.rmem_max
-// and reports no error; Conn.ReadBuffer tells what was got.
-func ReadBuffer(bytes int) Option {
-	return func(c *config) error {
-		if bytes <= 0 || bytes > 1<<30 {
-			return fail(ErrOption, nil, "give mcast.ReadBuffer a size from 1 byte to 1 GiB")
-		}
-		c.readBuffer = bytes
-		return nil
-	}
-}
-
-// WriteBuffer sets how many bytes may wait in the kernel to be sent. The default
-// is the system's. Limits are as for ReadBuffer (net.core.wmem_max).
-func WriteBuffer(bytes int) Option {
-	return func(c *config) error {
-		if bytes <= 0 || bytes > 1<<30 {
-			return fail(ErrOption, nil, "give mcast.WriteBuffer a size from 1 byte to 1 GiB")
-		}
-		c.writeBuffer = bytes
-		return nil
-	}
-}
-
-// Offload sets whether the kernel's segmentation offload (UDP_SEGMENT, UDP_GRO)
-// is used. The default is yes where the kernel has it and is not known to corrupt
-// packets with it (Linux 7.0 to 7.1.4 does on some network cards). On asks for it
-// there too; off never uses it.
-func Offload(on bool) Option {
-	return func(c *config) error {
-		c.offload = offloadOff
-		if on {
-			c.offload = offloadOn
-		}
-		return nil
-	}
-}
-
 // MultiGroup lets Join add further groups. The connection is then bound to no
 // group in particular, and the destination of each packet is checked instead.
+//
+// On Linux there may be any number of groups, and of sources in an INCLUDE filter:
+// when the kernel allows one socket no more (20 groups over IPv4, 10 and 64 sources),
+// further sockets are opened and read in turn, and closed when they hold nothing any
+// more. The kernel's filters stay exact. Each socket has a receive buffer of its own,
+// and packets of groups on different sockets may change their order.
 func MultiGroup() Option {
 	return func(c *config) error { c.multiGroup = true; return nil }
+}
+
+// Funnel is MultiGroup in another way: all packets come through one socket, in
+// order, while helper sockets without a port hold the memberships. Group, source and
+// interface of each packet are compared after it was copied, so whatever else this
+// host's programs join at the same port costs time (it is counted as Foreign), and so
+// do sources that another program joined of a group that is joined here
+// source-specifically: the kernel no longer filters for this socket. An EXCLUDE filter
+// may have any number of sources. Linux only.
+func Funnel() Option {
+	return func(c *config) error { c.funnel, c.multiGroup = true, true; return nil }
 }
 
 // Unicast also receives packets sent to this host's own addresses at the

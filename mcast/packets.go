@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/gomulticast/multicast/mcast/datagram"
 )
@@ -12,10 +12,9 @@ import (
 // packetLoop is the state of Packets between loops, so that leaving one early
 // loses nothing that was read already.
 type packetLoop struct {
-	mu    sync.Mutex // held while a loop runs
-	bufs  []datagram.Packet
-	ready []datagram.Packet // rest of what the last ReadBatch gave
-	off   int               // bytes of ready[0] given out, when it has segments
+	mu sync.Mutex // held while a loop runs
+	backlog
+	left atomic.Bool // a loop has ended and the backlog is not empty
 }
 
 // loopBatch bounds the memory of Packets: 16 packets of OffloadSpace are 1 MiB.
@@ -24,39 +23,34 @@ const loopBatch = 16
 // Packets returns an iterator over the packets that arrive, one datagram at a
 // time. Data is valid until the next step of the loop; copy what you keep. The
 // loop ends with one last step whose error is not nil: ctx.Err() when ctx is done,
-// an error wrapping net.ErrClosed after Close, or what reading failed with.
+// an error wrapping net.ErrClosed after Close, one wrapping os.ErrDeadlineExceeded
+// when the read deadline passes, or what reading failed with.
 //
 // Packets that were read but not looped over, because the loop was left, come
-// first in the next loop; ReadBatch does not see them. Loops at the same time take
-// turns, one whole loop after the other.
+// first in the next loop, Read or ReadBatch. Loops at the same time take turns, one
+// whole loop after the other.
 func (c *Conn) Packets(ctx context.Context) iter.Seq2[datagram.Packet, error] {
 	return func(yield func(datagram.Packet, error) bool) {
 		l := &c.loop
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.bufs == nil {
-			l.bufs = make([]datagram.Packet, loopBatch)
-			space := make([]byte, loopBatch*OffloadSpace)
-			for i := range l.bufs {
-				l.bufs[i].Data = space[i*OffloadSpace : (i+1)*OffloadSpace : (i+1)*OffloadSpace]
-			}
+		defer func() { l.left.Store(!l.empty()) }()
+		run := &loopRun{}
+		if ctx.Done() != nil {
+			defer context.AfterFunc(ctx, func() { c.rd.cancel(c.sock, run) })()
 		}
 		for ctx.Err() == nil {
-			for len(l.ready) > 0 {
-				if !yield(l.next(), nil) {
+			if l.empty() {
+				if err := c.fill(run); err != nil {
+					if ctx.Err() != nil {
+						break
+					}
+					yield(datagram.Packet{}, err)
 					return
 				}
-				if ctx.Err() != nil {
-					break
-				}
+				continue
 			}
-			if ctx.Err() != nil {
-				break
-			}
-			n, err := c.readUntil(ctx, l.bufs)
-			l.ready, l.off = l.bufs[:n], 0
-			if err != nil && ctx.Err() == nil {
-				yield(datagram.Packet{}, err)
+			if !yield(l.next(), nil) {
 				return
 			}
 		}
@@ -64,39 +58,47 @@ func (c *Conn) Packets(ctx context.Context) iter.Seq2[datagram.Packet, error] {
 	}
 }
 
-// next takes one datagram off what is ready.
-func (l *packetLoop) next() datagram.Packet {
-	p := l.ready[0]
-	if l.off > 0 || p.Segments() > 1 {
-		end := min(l.off+p.SegSize, len(p.Data))
-		rest := len(p.Data) - end
-		p.Data = p.Data[l.off:end:end]
-		l.off = end
-		if rest > 0 {
-			p.SegSize = 0
-			return p
-		}
+// fill reads into the loop's backlog. It returns early, with nothing, when the loop
+// is cancelled.
+func (c *Conn) fill(run *loopRun) error {
+	if err := c.canRead(); err != nil {
+		return c.error("read", err)
 	}
-	p.SegSize = 0
-	l.ready, l.off = l.ready[1:], 0
-	return p
+	l := &c.loop
+	ps := l.space(loopBatch)
+	if !c.rd.begin(run) {
+		return nil
+	}
+	n, err := c.sock.readBatch(ps)
+	c.rd.finish(c.sock)
+	l.filled(n)
+	if err == nil || c.rd.spurious(c.sock, err) {
+		return nil
+	}
+	return c.error("read", err)
 }
 
-// readUntil is ReadBatch that also returns when ctx is done.
-func (c *Conn) readUntil(ctx context.Context, ps []datagram.Packet) (int, error) {
-	if ctx.Done() == nil {
-		return c.ReadBatch(ps)
+// rest copies what ended loops left behind into ps. A loop that runs keeps what it
+// has.
+func (l *packetLoop) rest(ps []datagram.Packet) (n, long int) {
+	if !l.left.Load() || !l.mu.TryLock() {
+		return 0, 0
 	}
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		c.sock.setReadDeadline(time.Unix(1, 0)) // long past: wakes the reader
-		close(woken)
-	})
-	n, err := c.ReadBatch(ps)
-	if !stop() {
-		// The deadline must not outlive this call and hit the next reader.
-		<-woken
-		c.sock.setReadDeadline(time.Time{})
+	defer l.mu.Unlock()
+	n, long = l.take(ps)
+	l.left.Store(!l.empty())
+	return n, long
+}
+
+// restOne is rest for one datagram.
+func (l *packetLoop) restOne(b []byte) (p datagram.Packet, ok bool) {
+	if !l.left.Load() || !l.mu.TryLock() {
+		return p, false
 	}
-	return n, err
+	defer l.mu.Unlock()
+	if !l.empty() {
+		p, ok = l.takeOne(b), true
+	}
+	l.left.Store(!l.empty())
+	return p, ok
 }

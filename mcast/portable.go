@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,7 +25,7 @@ type sockPortable struct {
 	count   *counters
 	udp     *net.UDPConn
 	ip      ipConn
-	local   netip.AddrPort
+	local   atomic.Pointer[netip.AddrPort]
 	caps    Capabilities
 
 	rmu sync.Mutex
@@ -46,6 +47,8 @@ type ipConn interface {
 
 	join(ifi *net.Interface, ch group.Channel) error
 	leave(ifi *net.Interface, ch group.Channel) error
+	block(ifi *net.Interface, ch group.Channel) error
+	unblock(ifi *net.Interface, ch group.Channel) error
 	setInterface(ifi *net.Interface) error
 	setLoopback(on bool) error
 	setHopLimit(n int, unicast bool) error
@@ -71,6 +74,9 @@ func openPortable(cfg *config, m *members, count *counters) (socket, error) {
 }
 
 func openPortableOn(cfg *config, m *members, count *counters, ipOf func(*net.UDPConn) ipConn) (socket, error) {
+	if cfg.funnel {
+		return nil, fail(unsupported("mcast.Funnel"), nil, "use mcast.MultiGroup")
+	}
 	network, any := "udp4", netip.IPv4Unspecified()
 	if cfg.group.Addr().Is6() {
 		network, any = "udp6", netip.IPv6Unspecified()
@@ -130,24 +136,40 @@ func (s *sockPortable) setup() error {
 	default:
 		return fail(unsupported("sending from a chosen address"), nil, "name the interface by its name; packets then leave from %s", from)
 	}
-	s.local = netip.AddrPortFrom(from, s.udp.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	local := netip.AddrPortFrom(from, s.udp.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	s.local.Store(&local)
 	return nil
 }
 
 func (s *sockPortable) readBatch(ps []datagram.Packet) (int, error) {
-	s.rmu.Lock()
-	defer s.rmu.Unlock()
 	if len(ps) == 0 {
 		return 0, nil
 	}
-	p := &ps[0]
-	if cap(p.Data) == 0 {
+	if cap(ps[0].Data) == 0 {
 		return 0, fail(ErrNoSpace, nil, "give every packet a Data with some capacity, best %d bytes", OffloadSpace)
 	}
 	for {
-		n, from, a, err := s.ip.read(s.buf)
+		p, err := s.read(ps[0].Data[:cap(ps[0].Data)])
 		if err != nil {
 			return 0, err
+		}
+		if p.Truncated {
+			s.count.truncated.Add(1)
+			continue
+		}
+		ps[0] = p
+		return 1, nil
+	}
+}
+
+// read receives one datagram into b.
+func (s *sockPortable) read(b []byte) (datagram.Packet, error) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	for {
+		n, from, a, err := s.ip.read(s.buf)
+		if err != nil {
+			return datagram.Packet{}, err
 		}
 		ua, ok := from.(*net.UDPAddr)
 		if !ok {
@@ -163,16 +185,11 @@ func (s *sockPortable) readBatch(ps []datagram.Packet) (int, error) {
 			s.count.foreign.Add(1)
 			continue
 		}
-		if n > cap(p.Data) {
-			s.count.truncated.Add(1)
-			continue
-		}
-		*p = datagram.Packet{
-			Data: p.Data[:n], Src: src, Dst: netip.AddrPortFrom(a.dst, s.cfg.group.Port()),
+		return datagram.Packet{
+			Data: b[:copy(b, s.buf[:n])], Truncated: n > len(b),
+			Src: src, Dst: netip.AddrPortFrom(a.dst, s.cfg.group.Port()),
 			IfIndex: a.ifindex, HopLimit: a.hopLimit, TOS: a.tos,
-		}
-		copy(p.Data, s.buf)
-		return 1, nil
+		}, nil
 	}
 }
 
@@ -182,15 +199,21 @@ func (s *sockPortable) writeBatch(ps []datagram.Packet) (int, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	for i := range ps {
-		if err := s.write(&ps[i]); err != nil {
+		if err := s.writePacket(&ps[i]); err != nil {
 			return i, err
 		}
 	}
 	return len(ps), nil
 }
 
-// write sends the datagrams of one packet.
-func (s *sockPortable) write(p *datagram.Packet) (err error) {
+func (s *sockPortable) write(b []byte, dst netip.AddrPort) error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	return s.writePacket(&datagram.Packet{Data: b, Dst: dst})
+}
+
+// writePacket sends the datagrams of one packet.
+func (s *sockPortable) writePacket(p *datagram.Packet) (err error) {
 	dst := p.Dst
 	if !dst.IsValid() {
 		dst = s.cfg.group
@@ -219,7 +242,7 @@ func (s *sockPortable) write(p *datagram.Packet) (err error) {
 	rest := p.Data
 	for {
 		n := min(size, len(rest))
-		if err := s.send(rest[:n], src, cmp.Or(p.IfIndex, s.cfg.ifi.Index), ua); err != nil {
+		if err := s.send(rest[:n], src, cmp.Or(p.IfIndex, s.cfg.link().Index), ua); err != nil {
 			return err
 		}
 		if rest = rest[n:]; len(rest) == 0 {
@@ -269,12 +292,12 @@ func (s *sockPortable) adjust(p *datagram.Packet, to netip.Addr) (undo func() er
 			return undo, err
 		}
 	}
-	if p.IfIndex != 0 && p.IfIndex != s.cfg.ifi.Index && to.IsMulticast() {
+	if p.IfIndex != 0 && p.IfIndex != s.cfg.link().Index && to.IsMulticast() {
 		ifi, err := net.InterfaceByIndex(p.IfIndex)
 		if err != nil {
 			return undo, fail(ErrNoInterface, nil, "no interface has the packet's IfIndex %d", p.IfIndex)
 		}
-		undos = append(undos, func() error { return s.ip.setInterface(&s.cfg.ifi) })
+		undos = append(undos, func() error { return s.ip.setInterface(s.cfg.link()) })
 		if err := s.ip.setInterface(ifi); err != nil {
 			return undo, err
 		}
@@ -283,35 +306,19 @@ func (s *sockPortable) adjust(p *datagram.Packet, to netip.Addr) (undo func() er
 }
 
 func (s *sockPortable) zone(ifindex int) string {
-	if ifindex != 0 && ifindex != s.cfg.ifi.Index {
+	if ifindex != 0 && ifindex != s.cfg.link().Index {
 		if ifi, err := net.InterfaceByIndex(ifindex); err == nil {
 			return ifi.Name
 		}
 	}
-	return s.cfg.ifi.Name
+	return s.cfg.link().Name
 }
 
-func (s *sockPortable) join(ch group.Channel) error {
-	return s.membership(s.ip.join(&s.cfg.ifi, ch), ch)
-}
-
-func (s *sockPortable) leave(ch group.Channel) error {
-	return s.membership(s.ip.leave(&s.cfg.ifi, ch), ch)
-}
-
-// membership turns x/net's private "not implemented" into an UnsupportedError. All
-// other errors come from the system.
-func (s *sockPortable) membership(err error, ch group.Channel) error {
-	if err == nil || isSystem(err) || ch.AnySource() {
-		return err
-	}
-	return fail(unsupported("a source-specific join"), err, "join a group outside the source-specific range without mcast.Source and compare each packet's Src")
-}
-
-func (s *sockPortable) localAddr() netip.AddrPort         { return s.local }
-func (s *sockPortable) capabilities() Capabilities        { return s.caps }
-func (s *sockPortable) setReadDeadline(t time.Time) error { return s.udp.SetReadDeadline(t) }
-func (s *sockPortable) close() error                      { return s.udp.Close() }
+func (s *sockPortable) localAddr() netip.AddrPort          { return *s.local.Load() }
+func (s *sockPortable) capabilities() Capabilities         { return s.caps }
+func (s *sockPortable) setReadDeadline(t time.Time) error  { return s.udp.SetReadDeadline(t) }
+func (s *sockPortable) setWriteDeadline(t time.Time) error { return s.udp.SetWriteDeadline(t) }
+func (s *sockPortable) close() error                       { return s.udp.Close() }
 
 func (s *sockPortable) syscallConn() (syscall.RawConn, error) { return s.udp.SyscallConn() }
 

@@ -66,6 +66,14 @@ func (c connIPv4) leave(ifi *net.Interface, ch group.Channel) error {
 	return c.p.LeaveSourceSpecificGroup(ifi, udpAddr(ch.Group), udpAddr(ch.Source))
 }
 
+func (c connIPv4) block(ifi *net.Interface, ch group.Channel) error {
+	return c.p.ExcludeSourceSpecificGroup(ifi, udpAddr(ch.Group), udpAddr(ch.Source))
+}
+
+func (c connIPv4) unblock(ifi *net.Interface, ch group.Channel) error {
+	return c.p.IncludeSourceSpecificGroup(ifi, udpAddr(ch.Group), udpAddr(ch.Source))
+}
+
 func (c connIPv4) setInterface(ifi *net.Interface) error { return c.p.SetMulticastInterface(ifi) }
 func (c connIPv4) setLoopback(on bool) error             { return c.p.SetMulticastLoopback(on) }
 func (c connIPv4) setTOS(n int) error                    { return c.p.SetTOS(n) }
@@ -134,6 +142,14 @@ func (c connIPv6) leave(ifi *net.Interface, ch group.Channel) error {
 		return c.p.LeaveGroup(ifi, udpAddr(ch.Group))
 	}
 	return c.p.LeaveSourceSpecificGroup(ifi, udpAddr(ch.Group), udpAddr(ch.Source))
+}
+
+func (c connIPv6) block(ifi *net.Interface, ch group.Channel) error {
+	return c.p.ExcludeSourceSpecificGroup(ifi, udpAddr(ch.Group), udpAddr(ch.Source))
+}
+
+func (c connIPv6) unblock(ifi *net.Interface, ch group.Channel) error {
+	return c.p.IncludeSourceSpecificGroup(ifi, udpAddr(ch.Group), udpAddr(ch.Source))
 }
 
 func (c connIPv6) setInterface(ifi *net.Interface) error { return c.p.SetMulticastInterface(ifi) }

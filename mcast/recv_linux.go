@@ -18,12 +18,16 @@ type mmsghdr struct {
 }
 
 // control is room for the control messages of one packet, aligned for them. The
-// most that can arrive is 176 bytes (IPv6: pktinfo 40, hop limit 24, class 24,
-// timestamp 32, drops 24, GRO 24, and 8 to spare).
+// most that can arrive is 200 bytes (IPv6: pktinfo 40, hop limit 24, class 24, three
+// timestamps 64, drops 24, GRO 24).
 type control struct {
 	_ [0]uint64
-	b [192]byte
+	b [256]byte
 }
+
+// stashSize is how many coalesced packets are received at once for a caller who has
+// no space for one: 8 of them are 512 KiB.
+const stashSize = 8
 
 // receiver reads batches with recvmmsg. Everything the kernel needs pointers to
 // lives in it, so that reading allocates nothing.
@@ -37,23 +41,27 @@ type receiver struct {
 	iovs  [BatchSize]unix.Iovec
 	names [BatchSize]name
 	ctls  [BatchSize]control
+	info  arrival
+	used  int // headers the kernel may have written to since they were set
 
-	// Arguments and results of call, which is made once: a closure passed to
-	// RawConn.Read escapes.
-	call  func(fd uintptr) bool
-	want  int
-	got   int
-	errno syscall.Errno
+	// Arguments and results of many and one, which are made once: a closure
+	// passed to RawConn.Read escapes.
+	many, one func(fd uintptr) bool
+	ps        []datagram.Packet
+	b         []byte
+	got       int
+	err       error
+	packet    datagram.Packet
 
-	canGRO  bool
-	groOn   bool
-	wantGRO bool
-	drops   uint32 // last value of the kernel's counter
+	canGRO bool
+	groOn  bool
+	stash  backlog // what came coalesced when the caller had no space for that
+	drops  uint32  // last value of the kernel's counter
 }
 
 func (r *receiver) init(cfg *config, m *members, count *counters, canGRO bool) {
 	r.cfg, r.members, r.count, r.canGRO = cfg, m, count, canGRO
-	r.call = r.recvmmsg
+	r.many, r.one = r.tryMany, r.tryOne
 	for i := range r.msgs {
 		h := &r.msgs[i].hdr
 		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
@@ -61,125 +69,190 @@ func (r *receiver) init(cfg *config, m *members, count *counters, canGRO bool) {
 		h.SetIovlen(1)
 		h.Control = &r.ctls[i].b[0]
 	}
+	r.used = len(r.msgs)
 }
 
-// recvmmsg is run by the poller when the socket may be readable. It returns false
-// to wait until it is.
-func (r *receiver) recvmmsg(fd uintptr) bool {
-	if r.wantGRO != r.groOn {
-		// Refusal leaves it as it is; the packets just come one by one.
-		if unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_GRO, bit(r.wantGRO)) == nil {
-			r.groOn = r.wantGRO
-		} else {
-			r.canGRO = r.groOn
-		}
-	}
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
-		r.got, r.errno = int(n), errno
-		switch errno {
-		case 0:
-			return true
-		case unix.EAGAIN:
-			return false
-		case unix.EINTR:
-		default:
-			return true
-		}
-	}
-}
+// renew says that from now on another socket is read, a new one. r.mu is held.
+func (r *receiver) renew(canGRO bool) { r.canGRO, r.groOn, r.drops = canGRO, false, 0 }
 
+// read waits for packets and fills ps.
 func (r *receiver) read(raw syscall.RawConn, ps []datagram.Packet) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ps = ps[:min(len(ps), BatchSize)]
 	if len(ps) == 0 {
 		return 0, nil
 	}
-	least := cap(ps[0].Data)
+	r.ps = ps
+	defer func() { r.ps = nil }()
+	for {
+		// Asking the poller each time lets Close and deadlines through
+		// while nothing but unwanted packets arrives.
+		if err := raw.Read(r.many); err != nil {
+			return 0, err
+		}
+		if r.got > 0 || r.err != nil {
+			return r.got, r.err
+		}
+	}
+}
+
+// tryMany is run by the poller when the socket may be readable. It returns false to
+// wait until it is.
+func (r *receiver) tryMany(fd uintptr) bool {
+	var again bool
+	r.got, again, r.err = r.poll(fd, r.ps)
+	return again || r.err != nil
+}
+
+// poll receives without waiting: one recvmmsg at most, of which the packets that
+// are wanted come to ps[:n]. Again is false when the socket was empty; n may be 0
+// all the same when it is true. r.mu is held, or nobody else reads.
+func (r *receiver) poll(fd uintptr, ps []datagram.Packet) (n int, again bool, err error) {
+	ps = ps[:min(len(ps), BatchSize)]
+	if !r.stash.empty() {
+		return r.unstash(ps), true, nil
+	}
+	least := OffloadSpace
 	for i := range ps {
 		least = min(least, cap(ps[i].Data))
 	}
 	if least == 0 {
-		return 0, fail(ErrNoSpace, nil, "give every packet a Data with some capacity, best %d bytes", OffloadSpace)
+		return 0, false, fail(ErrNoSpace, nil, "give every packet a Data with some capacity, best %d bytes", OffloadSpace)
 	}
-	r.wantGRO = r.canGRO && least >= OffloadSpace
+	if least < OffloadSpace && r.groOn {
+		if again, err = r.refill(fd); !again || err != nil {
+			return 0, again, err
+		}
+		return r.unstash(ps), true, nil
+	}
+	if least >= OffloadSpace && r.canGRO && !r.groOn {
+		r.coalesce(fd)
+	}
+	return r.recvmmsg(fd, ps)
+}
+
+// coalesce switches receive offload on. It stays on, because of packets that are
+// queued coalesced when it is switched off the kernel does not tell.
+func (r *receiver) coalesce(fd uintptr) {
+	// Refusal leaves it off; the packets just come one by one.
+	r.groOn = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_GRO, 1) == nil
+	r.canGRO = r.groOn
+}
+
+// refill receives into the stash.
+func (r *receiver) refill(fd uintptr) (again bool, err error) {
+	n, again, err := r.recvmmsg(fd, r.stash.space(stashSize))
+	r.stash.filled(n)
+	return again, err
+}
+
+func (r *receiver) unstash(ps []datagram.Packet) int {
+	n, long := r.stash.take(ps)
+	r.count.truncated.Add(uint64(long))
+	return n
+}
+
+// recvmmsg makes the system call and sorts out what it brought.
+func (r *receiver) recvmmsg(fd uintptr, ps []datagram.Packet) (n int, again bool, err error) {
+	r.prepare(ps)
+	got, errno := retry(unix.SYS_RECVMMSG, fd, unsafe.Pointer(&r.msgs[0]), uintptr(len(ps)), unix.MSG_DONTWAIT)
+	if errno == 0 {
+		n = r.deliver(ps[:got])
+	}
+	for i := range r.iovs[:len(ps)] {
+		r.iovs[i].Base = nil // the caller's memory
+	}
+	return n, errno != unix.EAGAIN, errnoErr(errno)
+}
+
+// retry makes a system call on a socket until no signal interrupts it.
+func retry(trap, fd uintptr, msg unsafe.Pointer, a, b uintptr) (int, syscall.Errno) {
 	for {
-		r.prepare(ps)
-		err := raw.Read(r.call)
-		if err == nil && r.errno != 0 {
-			err = syscall.Errno(r.errno)
-		}
-		if err != nil {
-			r.release(len(ps))
-			return 0, err
-		}
-		n := r.deliver(ps[:r.got])
-		if n > 0 {
-			r.release(len(ps))
-			return n, nil
+		n, _, errno := unix.Syscall6(trap, fd, uintptr(msg), a, b, 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
 		}
 	}
 }
 
+// errnoErr makes an error of what is one; an empty socket is none.
+func errnoErr(errno syscall.Errno) error {
+	if errno == 0 || errno == unix.EAGAIN {
+		return nil
+	}
+	return errno
+}
+
 // prepare points the kernel at the space of ps.
 func (r *receiver) prepare(ps []datagram.Packet) {
-	r.want, r.got, r.errno = len(ps), 0, 0
 	for i := range ps {
 		data := ps[i].Data[:cap(ps[i].Data)]
-		r.iovs[i].Base = &data[0]
+		r.iovs[i].Base = unsafe.SliceData(data)
 		r.iovs[i].SetLen(len(data))
+	}
+	for i := range r.msgs[:r.used] {
 		h := &r.msgs[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(len(r.ctls[i].b))
 		h.Flags = 0
 	}
-}
-
-// release lets go of the caller's memory.
-func (r *receiver) release(n int) {
-	for i := range r.iovs[:n] {
-		r.iovs[i].Base = nil
-	}
+	r.used = 0
 }
 
 // deliver fills in the packets that are wanted and moves them to the front.
 func (r *receiver) deliver(ps []datagram.Packet) int {
 	kept := 0
-	var a arrival
+	r.used = len(ps)
 	for i := range ps {
 		m := &r.msgs[i]
-		parseControl(r.ctls[i].b[:min(int(m.hdr.Controllen), len(r.ctls[i].b))], wordSize, &a)
-		if a.hasDrops {
-			// The kernel counts in 32 bits; the difference survives its wrap.
-			r.count.dropped.Add(uint64(a.drops - r.drops))
-			r.drops = a.drops
-		}
-		if m.hdr.Flags&unix.MSG_TRUNC != 0 {
-			r.count.truncated.Add(1)
-			continue
-		}
-		src := getName(&r.names[i])
-		if !r.members.accepts(src.Addr(), a.dst, a.ifindex, a.local) {
-			r.count.foreign.Add(1)
-			continue
-		}
 		if i != kept {
 			ps[i].Data, ps[kept].Data = ps[kept].Data, ps[i].Data
 		}
 		p := &ps[kept]
-		p.Data = p.Data[:m.n]
-		p.Src = src
-		p.Dst = netip.AddrPortFrom(a.dst, r.cfg.group.Port())
-		p.IfIndex = a.ifindex
-		p.HopLimit = a.hopLimit
-		p.TOS = a.tos
-		p.Time = a.time
-		p.SegSize = 0
-		if a.segSize > 0 && a.segSize < int(m.n) {
-			p.SegSize = a.segSize
+		switch {
+		case !r.describe(i, p):
+		case m.hdr.Flags&unix.MSG_TRUNC != 0:
+			r.count.truncated.Add(1)
+		default:
+			p.Data = p.Data[:m.n]
+			if p.SegSize >= int(m.n) {
+				p.SegSize = 0
+			}
+			kept++
 		}
-		kept++
 	}
 	return kept
+}
+
+// describe fills in all of p but its data, from message i, and reports whether the
+// packet is wanted.
+func (r *receiver) describe(i int, p *datagram.Packet) bool {
+	a := &r.info
+	parseControl(r.ctls[i].b[:min(int(r.msgs[i].hdr.Controllen), len(r.ctls[i].b))], wordSize, a)
+	if a.hasDrops && a.drops != r.drops {
+		// The kernel counts in 32 bits; the difference survives its wrap.
+		r.count.dropped.Add(uint64(a.drops - r.drops))
+		r.drops = a.drops
+	}
+	if !a.dst.IsValid() {
+		// Lean: the socket is bound to the group, and the kernel has compared
+		// interface and source.
+		a.dst = r.cfg.group.Addr()
+	}
+	src := getName(&r.names[i])
+	if !r.members.accepts(src.Addr(), a.dst, a.ifindex, a.local) {
+		r.count.foreign.Add(1)
+		return false
+	}
+	p.Src = src
+	p.Dst = netip.AddrPortFrom(a.dst, r.cfg.group.Port())
+	p.IfIndex = a.ifindex
+	p.HopLimit = a.hopLimit
+	p.TOS = a.tos
+	p.Truncated = false
+	p.SegSize = a.segSize
+	p.Time = a.time
+	p.HardwareTime = a.hardware
+	p.Drops = r.count.dropped.Load()
+	return true
 }

@@ -38,10 +38,19 @@ type sender struct {
 	built int // messages built
 	niov  int // iovs used by them
 
-	// offload is whether messages of several segments are built. It is read by
-	// Capabilities from other goroutines.
-	offload atomic.Bool
-	maxSeg  int // longest segment that was not refused as too long
+	// offload is whether the kernel can segment, segments what it may be asked
+	// to on the connection's own interface, elsewhere the same for interfaces
+	// that packets chose and that refused something.
+	offload   bool
+	offloads  atomic.Bool // the outcome for the own interface, for Capabilities
+	segments  segmentLimit
+	elsewhere map[int]segmentLimit
+
+	clock  txClock   // transmit times, when the kernel keeps them
+	clocks int64     // what it read, in ns,
+	when   time.Time // at this time
+
+	single [1]datagram.Packet // for writeOne
 
 	// Arguments and results of call, which is made once: a closure passed to
 	// RawConn.Write escapes. sendmmsg is the system call, replaced in tests.
@@ -55,20 +64,69 @@ type sender struct {
 // A cursor is a place in the packets of a batch: a packet and a byte of it.
 type cursor struct{ pkt, off int }
 
+// A segmentLimit is what an interface turned out to segment: nothing at all, or datagrams
+// of a certain size, which its MTU decides.
+type segmentLimit struct {
+	off     bool
+	longest int
+}
+
 func (s *sender) init(cfg *config, count *counters, offload bool) {
 	s.cfg, s.count = cfg, count
-	s.offload.Store(offload)
-	s.maxSeg = datagram.MaxSize
-	if cfg.ifi.MTU > 0 {
-		// The kernel refuses to segment into what would then be fragmented.
-		header := 20 + 8
-		if cfg.group.Addr().Is6() {
-			header = 40 + 8
-		}
-		s.maxSeg = min(s.maxSeg, cfg.ifi.MTU-header)
-	}
+	s.offload = offload
+	s.offloads.Store(offload)
+	s.segments = s.atMost()
 	s.sendmmsg = sysSendmmsg
 	s.call = s.try
+}
+
+// atMost returns what the connection's own interface should segment.
+func (s *sender) atMost() segmentLimit {
+	l := segmentLimit{longest: datagram.MaxSize}
+	if mtu := s.cfg.link().MTU; mtu > 0 {
+		// The kernel refuses to segment into what would then be fragmented.
+		header := 20 + 8
+		if s.cfg.group.Addr().Is6() {
+			header = 40 + 8
+		}
+		l.longest = min(l.longest, mtu-header)
+	}
+	return l
+}
+
+// renew says that the socket is a new one, on an interface that may be another.
+func (s *sender) renew(clock txClock) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = clock
+	s.setLimit(0, s.atMost())
+}
+
+// limitOf returns what may be asked of the interface a packet chose, 0 for the
+// connection's own.
+func (s *sender) limitOf(ifindex int) segmentLimit {
+	if ifindex == 0 {
+		return s.segments
+	}
+	if len(s.elsewhere) > 0 {
+		if l, ok := s.elsewhere[ifindex]; ok {
+			return l
+		}
+	}
+	return segmentLimit{longest: datagram.MaxSize}
+}
+
+// setLimit remembers what an interface refused.
+func (s *sender) setLimit(ifindex int, l segmentLimit) {
+	if ifindex == 0 {
+		s.segments = l
+		s.offloads.Store(s.offload && !l.off)
+		return
+	}
+	if s.elsewhere == nil {
+		s.elsewhere = make(map[int]segmentLimit)
+	}
+	s.elsewhere[ifindex] = l
 }
 
 func sysSendmmsg(fd uintptr, msgs []mmsghdr) (int, syscall.Errno) {
@@ -94,9 +152,26 @@ func (s *sender) try(fd uintptr) bool {
 func (s *sender) write(raw syscall.RawConn, ps []datagram.Packet) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.send(raw, ps)
+}
+
+// writeOne sends one datagram.
+func (s *sender) writeOne(raw syscall.RawConn, b []byte, dst netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.single[0].Data, s.single[0].Dst = b, dst
+	_, err := s.send(raw, s.single[:])
+	s.single[0].Data = nil
+	return err
+}
+
+func (s *sender) send(raw syscall.RawConn, ps []datagram.Packet) (int, error) {
 	defer s.release()
+	if s.clock.id != 0 {
+		s.clocks, s.when = s.clock.read()
+	}
 	var at cursor
-	trial := false // offload was just given up and nothing has been sent since
+	var trial trial
 	waits := 0
 	for at.pkt < len(ps) {
 		// built may be 0 only if the first packet cannot be sent at all.
@@ -112,32 +187,35 @@ func (s *sender) write(raw syscall.RawConn, ps []datagram.Packet) (int, error) {
 				at = s.ends[s.from+s.sent-1]
 				s.from += s.sent
 				waits = 0
-				if trial {
-					trial = false
+				if trial.on {
+					trial.on = false
 					s.count.fallbacks.Add(1)
 				}
 				continue
 			}
 			// sendmmsg stops at the first message that fails, so that is the
 			// one at s.from, and nothing of it was sent.
-			seg := s.segs[s.from]
+			seg, ifindex := s.segs[s.from], ps[at.pkt].IfIndex
+			l := s.limitOf(ifindex)
 			switch {
 			case s.errno == unix.ENOBUFS && waits < queueWaits:
 				waits++
 				time.Sleep(queueWait)
 				continue
-			case seg > 0 && s.errno == unix.EMSGSIZE && seg <= s.maxSeg:
-				s.maxSeg = seg - 1
+			case seg > 0 && s.errno == unix.EMSGSIZE && seg <= l.longest:
+				l.longest = seg - 1
+				s.setLimit(ifindex, l)
 				s.count.fallbacks.Add(1)
 			case seg > 0 && (s.errno == unix.EIO || s.errno == unix.EINVAL):
 				// EIO: the interface cannot checksum. EINVAL: it, or the kernel,
 				// cannot segment; or the packet is wrong, which sending it
 				// singly will show.
-				s.offload.Store(false)
-				trial = true
+				trial.on, trial.ifindex, trial.before = true, ifindex, l
+				l.off = true
+				s.setLimit(ifindex, l)
 			default:
-				if trial {
-					s.offload.Store(true)
+				if trial.on {
+					s.setLimit(trial.ifindex, trial.before)
 				}
 				return at.pkt, s.errno
 			}
@@ -145,6 +223,14 @@ func (s *sender) write(raw syscall.RawConn, ps []datagram.Packet) (int, error) {
 		}
 	}
 	return len(ps), nil
+}
+
+// A trial is on while offload was just given up on an interface and nothing has
+// been sent since.
+type trial struct {
+	on      bool
+	ifindex int
+	before  segmentLimit
 }
 
 // release lets go of the caller's memory.
@@ -183,8 +269,10 @@ func (s *sender) gather(ps []datagram.Packet, at cursor) (end cursor, seg int) {
 	start := s.niov
 
 	limit := 1
-	if s.offload.Load() && size > 0 && size <= s.maxSeg {
-		limit = min(maxSegments, datagram.MaxSize/size)
+	if s.offload && size > 0 {
+		if l := s.limitOf(first.IfIndex); !l.off && size <= l.longest {
+			limit = min(maxSegments, datagram.MaxSize/size)
+		}
 	}
 	count := 0
 	for {
@@ -208,7 +296,7 @@ func (s *sender) gather(ps []datagram.Packet, at cursor) (end cursor, seg int) {
 		// A run of another size would need a message of its own; a single
 		// shorter datagram can be the last of this one.
 		next := &ps[at.pkt]
-		if !sameRoute(first, next) || len(next.Data) == 0 || segment(next) > size ||
+		if !s.sameRoute(first, next) || len(next.Data) == 0 || segment(next) > size ||
 			segment(next) < size && next.Segments() > 1 {
 			break
 		}
@@ -235,8 +323,9 @@ func segment(p *datagram.Packet) int {
 	return len(p.Data)
 }
 
-func sameRoute(a, b *datagram.Packet) bool {
-	return a.Dst == b.Dst && a.Src == b.Src && a.IfIndex == b.IfIndex && a.HopLimit == b.HopLimit && a.TOS == b.TOS
+func (s *sender) sameRoute(a, b *datagram.Packet) bool {
+	return a.Dst == b.Dst && a.Src == b.Src && a.IfIndex == b.IfIndex && a.HopLimit == b.HopLimit && a.TOS == b.TOS &&
+		(s.clock.id == 0 || a.Time.Equal(b.Time))
 }
 
 // address fills in the destination and control messages of the message being
@@ -256,12 +345,12 @@ func (s *sender) address(p *datagram.Packet, seg int) error {
 		return fail(ErrFamily, nil, "send to %s from a connection of its own", dst)
 	}
 	ifindex := p.IfIndex
-	if ifindex == s.cfg.ifi.Index {
+	if ifindex == s.cfg.link().Index {
 		ifindex = 0 // that is where it goes anyway
 	}
 	scope := uint32(0)
 	if !is4 && (to.IsLinkLocalUnicast() || group.ScopeOf(to).NeedsZone()) {
-		n, err := zoneIndex(&s.cfg.ifi, to.Zone(), p.IfIndex)
+		n, err := zoneIndex(s.cfg.link(), to.Zone(), p.IfIndex)
 		if err != nil {
 			return err
 		}
@@ -283,7 +372,7 @@ func (s *sender) address(p *datagram.Packet, seg int) error {
 			src = src.Unmap()
 		}
 		if src.IsLinkLocalUnicast() && !is4 && ifindex == 0 {
-			ifindex = s.cfg.ifi.Index // every link has its own
+			ifindex = s.cfg.link().Index // every link has its own
 		}
 		if src.Is4() != is4 {
 			return fail(ErrFamily, nil, "give a source address of the connection's IP version, not %s", src)
@@ -313,6 +402,13 @@ func (s *sender) address(p *datagram.Packet, seg int) error {
 	if seg > 0 {
 		binary.NativeEndian.PutUint16(v[:], uint16(seg))
 		b = appendControl(b, wordSize, unix.SOL_UDP, unix.UDP_SEGMENT, v[:2])
+	}
+	if s.clock.id != 0 {
+		if ns := s.clock.departure(p, s.clocks, s.when); ns != 0 {
+			var v [8]byte
+			binary.NativeEndian.PutUint64(v[:], ns)
+			b = appendControl(b, wordSize, unix.SOL_SOCKET, unix.SCM_TXTIME, v[:])
+		}
 	}
 	h.Control = nil
 	if len(b) > 0 {

@@ -68,8 +68,7 @@ func (k *fakeKernel) message(h *unix.Msghdr) (data []byte, seg int) {
 		data = append(data, unsafe.Slice(v.Base, int(v.Len))...)
 	}
 	if h.Controllen > 0 {
-		ctl := unsafe.Slice(h.Control, int(h.Controllen))
-		cms, err := unix.ParseSocketControlMessage(ctl)
+		cms, err := unix.ParseSocketControlMessage(bytesOf(h))
 		if err != nil {
 			k.t.Fatal(err)
 		}
@@ -81,6 +80,9 @@ func (k *fakeKernel) message(h *unix.Msghdr) (data []byte, seg int) {
 	}
 	return data, seg
 }
+
+// bytesOf returns a message's control messages.
+func bytesOf(h *unix.Msghdr) []byte { return unsafe.Slice(h.Control, int(h.Controllen)) }
 
 // fakeRaw is a descriptor that is always ready.
 type fakeRaw struct{}
@@ -252,8 +254,8 @@ func TestSenderFallback(t *testing.T) {
 			t.Fatalf("%v: %d, %v", tt.errno, n, err)
 		}
 		compare(t, k.got, wantDatagrams(ps))
-		if k.messages != 10 || s.offload.Load() != tt.offload || s.count.fallbacks.Load() != 1 {
-			t.Errorf("%v: %d messages, offload %v, %d fall-backs; want 10, %v, 1", tt.errno, k.messages, s.offload.Load(), s.count.fallbacks.Load(), tt.offload)
+		if k.messages != 10 || s.offloads.Load() != tt.offload || s.count.fallbacks.Load() != 1 {
+			t.Errorf("%v: %d messages, offload %v, %d fall-backs; want 10, %v, 1", tt.errno, k.messages, s.offloads.Load(), s.count.fallbacks.Load(), tt.offload)
 		}
 		k.messages = 0
 		s.write(fakeRaw{}, equalPackets(10, 999))
@@ -261,6 +263,74 @@ func TestSenderFallback(t *testing.T) {
 			t.Errorf("%v: afterwards %d messages, want %d", tt.errno, k.messages, want)
 		}
 	}
+}
+
+// What one interface refuses says nothing about others.
+func TestSenderFallbackPerInterface(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.EIO, unix.EMSGSIZE} {
+		k := &fakeKernel{t: t, most: BatchSize, refuse: accept}
+		s := newSender(k, 1500)
+		refusing := uint32(7) // interface
+		inner := k.sendmmsg
+		s.sendmmsg = func(fd uintptr, msgs []mmsghdr) (int, syscall.Errno) {
+			for i := range msgs {
+				if _, seg := k.message(&msgs[i].hdr); seg > 0 && interfaceIn(t, &msgs[i].hdr) == refusing {
+					if i == 0 {
+						return -1, errno
+					}
+					return inner(fd, msgs[:i])
+				}
+			}
+			return inner(fd, msgs)
+		}
+		var ps []datagram.Packet
+		for _, ifindex := range []int{0, 7, 9, 2} { // 2 is the connection's own
+			for _, p := range equalPackets(10, 1000) {
+				p.IfIndex = ifindex
+				ps = append(ps, p)
+			}
+		}
+		for range 2 {
+			k.got, k.messages = nil, 0
+			if n, err := s.write(fakeRaw{}, ps); n != len(ps) || err != nil {
+				t.Fatalf("%v: %d, %v", errno, n, err)
+			}
+			compare(t, k.got, wantDatagrams(ps))
+			if k.messages != 13 || !s.offloads.Load() || s.count.fallbacks.Load() != 1 {
+				t.Errorf("%v: %d messages, offload %v, %d fall-backs; want 13, true, 1", errno, k.messages, s.offloads.Load(), s.count.fallbacks.Load())
+			}
+		}
+		// Now the connection's own: the others keep what they had.
+		refusing = 0
+		for range 2 {
+			k.got, k.messages = nil, 0
+			if n, err := s.write(fakeRaw{}, ps); n != len(ps) || err != nil {
+				t.Fatalf("%v: %d, %v", errno, n, err)
+			}
+			compare(t, k.got, wantDatagrams(ps))
+		}
+		if k.messages != 31 || s.offloads.Load() != (errno == unix.EMSGSIZE) {
+			t.Errorf("%v: %d messages, offload %v; want 31", errno, k.messages, s.offloads.Load())
+		}
+	}
+}
+
+// interfaceIn returns the interface a message asks for, 0 for none.
+func interfaceIn(t *testing.T, h *unix.Msghdr) uint32 {
+	t.Helper()
+	if h.Controllen == 0 {
+		return 0
+	}
+	cms, err := unix.ParseSocketControlMessage(bytesOf(h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cm := range cms {
+		if cm.Header.Level == unix.IPPROTO_IP && cm.Header.Type == unix.IP_PKTINFO {
+			return binary.NativeEndian.Uint32(cm.Data)
+		}
+	}
+	return 0
 }
 
 // A packet that is wrong in itself must not cost the connection its offload.
@@ -283,7 +353,7 @@ func TestSenderErrors(t *testing.T) {
 	if n, err := s.write(fakeRaw{}, equalPackets(3, 10)); n != 0 || err != unix.EINVAL {
 		t.Errorf("%d, %v; want 0, EINVAL", n, err)
 	}
-	if !s.offload.Load() || s.count.fallbacks.Load() != 0 {
+	if !s.offloads.Load() || s.count.fallbacks.Load() != 0 {
 		t.Error("offload was given up for a wrong packet")
 	}
 
@@ -336,7 +406,7 @@ func TestFallbackDelivers(t *testing.T) {
 		t.Run(fmt.Sprint(errno), func(t *testing.T) {
 			c := mustOpen(t, openSocket, both, loAddr("239.255.9.1"), onLo)
 			s := &c.sock.(*sockLinux).tx
-			if !s.offload.Load() {
+			if !s.offloads.Load() {
 				t.Skip("this kernel has no UDP_SEGMENT")
 			}
 			k := &fakeKernel{t: t}

@@ -5,68 +5,83 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"syscall"
-	"time"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/gomulticast/multicast/mcast/datagram"
 )
 
-// sockLinux is the socket of Linux: its own descriptor, because package net
-// replaces a multicast bind address by the wildcard, parked in Go's poller.
+// sockLinux is the sockets of a connection on Linux: its own descriptors, because
+// package net replaces a multicast bind address by the wildcard. The first one sends
+// and receives; see pool for when there are more.
 type sockLinux struct {
+	cfg     *config
+	count   *counters
+	members *members // what the first socket accepts
+	settings
+	local atomic.Pointer[netip.AddrPort]
+
+	rx      receiver // of the first socket
+	tx      sender
+	reading atomic.Pointer[reading]
+	bend    bend
+	pool    pool
+}
+
+// settings are a socket's options, and what came of setting them.
+type settings struct {
 	cfg   *config
-	file  *os.File
-	raw   syscall.RawConn
-	local netip.AddrPort
 	caps  Capabilities
 	rbuf  int
-
-	rx receiver
-	tx sender
+	clock txClock
 }
 
 func openLinux(cfg *config, m *members, count *counters) (*sockLinux, error) {
-	s := &sockLinux{cfg: cfg}
-	is4 := cfg.group.Addr().Is4()
-	family := unix.AF_INET6
-	if is4 {
-		family = unix.AF_INET
-	}
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_UDP)
+	s := &sockLinux{cfg: cfg, count: count, members: m, settings: settings{cfg: cfg}}
+	fd, err := s.settings.open()
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return nil, err
+	}
+	h, err := newHandle(fd, "udp:"+cfg.group.String())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.locate(h); err != nil && cfg.send {
+		h.file.Close()
+		return nil, err
+	}
+	s.reading.Store(&reading{h: h})
+	s.rx.init(cfg, m, count, s.caps.ReceiveOffload)
+	s.tx.init(cfg, count, s.caps.SendOffload)
+	s.tx.clock = s.clock
+	s.initPool(h)
+	return s, nil
+}
+
+// open makes a socket with everything set.
+func (s *settings) open() (int, error) {
+	is4 := s.cfg.group.Addr().Is4()
+	fd, err := unix.Socket(socketFamily(is4), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_UDP)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
 	}
 	if err := s.setup(fd, is4); err != nil {
 		unix.Close(fd)
-		return nil, err
+		return -1, err
 	}
-	if err := s.locate(family); err != nil && cfg.send {
-		unix.Close(fd)
-		return nil, err
-	}
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("getsockname", err)
-	}
-	s.local = netip.AddrPortFrom(s.local.Addr(), addrPort(sa).Port())
+	return fd, nil
+}
 
-	s.file = os.NewFile(uintptr(fd), "udp:"+cfg.group.String())
-	if s.raw, err = s.file.SyscallConn(); err != nil {
-		s.file.Close()
-		return nil, err
+func socketFamily(is4 bool) int {
+	if is4 {
+		return unix.AF_INET
 	}
-	s.rx.init(cfg, m, count, s.caps.ReceiveOffload)
-	s.tx.init(cfg, count, s.caps.SendOffload)
-	return s, nil
+	return unix.AF_INET6
 }
 
 // setup sets all options and binds. Options are set before the bind, so that no
 // packet slips in unfiltered.
-func (s *sockLinux) setup(fd int, is4 bool) error {
+func (s *settings) setup(fd int, is4 bool) error {
 	cfg := s.cfg
 	o := options{fd: fd}
 	s.caps = Capabilities{Destination: true, Batch: BatchSize}
@@ -76,10 +91,12 @@ func (s *sockLinux) setup(fd int, is4 bool) error {
 		o.set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1, "SO_REUSEADDR")
 	}
 	if is4 {
-		s.caps.KernelFilter = o.try(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0, "IP_MULTICAST_ALL")
-		o.set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO")
-		s.caps.HopLimit = o.try(unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL")
-		s.caps.TOS = o.try(unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS")
+		s.caps.KernelFilter = o.try(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, bit(cfg.funnel), "IP_MULTICAST_ALL") && !cfg.funnel
+		if !cfg.lean || cfg.wildcard() || !s.caps.KernelFilter {
+			o.set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO")
+		}
+		s.caps.HopLimit = !cfg.lean && o.try(unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL")
+		s.caps.TOS = !cfg.lean && o.try(unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS")
 		o.set(unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, cfg.ttl, "IP_MULTICAST_TTL")
 		o.set(unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, bit(cfg.loopback), "IP_MULTICAST_LOOP")
 		if cfg.tos != 0 {
@@ -87,10 +104,10 @@ func (s *sockLinux) setup(fd int, is4 bool) error {
 		}
 	} else {
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY")
-		s.caps.KernelFilter = o.try(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0, "IPV6_MULTICAST_ALL")
+		s.caps.KernelFilter = o.try(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, bit(cfg.funnel), "IPV6_MULTICAST_ALL") && !cfg.funnel
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO")
-		s.caps.HopLimit = o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT")
-		s.caps.TOS = o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS")
+		s.caps.HopLimit = !cfg.lean && o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT")
+		s.caps.TOS = !cfg.lean && o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS")
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, cfg.ttl, "IPV6_MULTICAST_HOPS")
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, bit(cfg.loopback), "IPV6_MULTICAST_LOOP")
 		if cfg.tos != 0 {
@@ -98,17 +115,17 @@ func (s *sockLinux) setup(fd int, is4 bool) error {
 		}
 	}
 	o.multicastIf(cfg)
-	// The NEW form has 64-bit seconds on 32-bit machines too; it came in 5.1.
-	s.caps.Timestamps = o.try(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1, "SO_TIMESTAMPNS_NEW") ||
-		o.try(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS")
+	s.caps.Timestamps, s.caps.HardwareTimestamps = o.timestamps(cfg)
 	s.caps.DropCounter = o.try(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL")
 	o.buffer(unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.readBuffer)
 	o.buffer(unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.writeBuffer)
+	s.clock = o.pacing(cfg, &s.caps)
 	s.caps.SendOffload, s.caps.ReceiveOffload = probeOffload(fd, cfg.offload)
 	if o.err == nil {
 		o.bind(cfg)
 	}
 	s.caps.BindGroup = !cfg.wildcard()
+	s.caps.WholeFilter = true // since 2.5.68
 	// The kernel reports twice what it was asked for: half is its own book-keeping.
 	if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
 		s.rbuf = n / 2
@@ -154,10 +171,10 @@ func (o *options) multicastIf(cfg *config) {
 		return
 	}
 	if cfg.group.Addr().Is6() {
-		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, cfg.ifi.Index, "IPV6_MULTICAST_IF")
+		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, cfg.link().Index, "IPV6_MULTICAST_IF")
 		return
 	}
-	m := unix.IPMreqn{Ifindex: int32(cfg.ifi.Index)}
+	m := unix.IPMreqn{Ifindex: int32(cfg.link().Index)}
 	if cfg.src.IsValid() {
 		m.Address = cfg.src.As4()
 	}
@@ -176,37 +193,48 @@ func (o *options) bind(cfg *config) {
 			at = netip.AddrPortFrom(any, 0)
 		}
 	}
-	o.err = os.NewSyscallError("bind", unix.Bind(o.fd, sockaddr(at, cfg.ifi.Index)))
+	o.err = os.NewSyscallError("bind", unix.Bind(o.fd, sockaddr(at, cfg.link().Index)))
 }
 
 // locate asks the kernel which address packets to the group will be sent from, by
 // connecting a second socket, which sends nothing. It finds out at Open that
 // sending cannot work.
-func (s *sockLinux) locate(family int) error {
-	if s.cfg.src.IsValid() {
-		s.local = netip.AddrPortFrom(s.cfg.src, 0)
+func (s *sockLinux) locate(h *handle) error {
+	var sa unix.Sockaddr
+	if err := h.control(func(fd int) (err error) {
+		sa, err = unix.Getsockname(fd)
+		return os.NewSyscallError("getsockname", err)
+	}); err != nil {
+		return err
 	}
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
+	local := netip.AddrPortFrom(s.cfg.src, addrPort(sa).Port())
+	err := h.inNamespace(func() error {
+		fd, err := unix.Socket(socketFamily(s.cfg.group.Addr().Is4()), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+		if err != nil {
+			return os.NewSyscallError("socket", err)
+		}
+		defer unix.Close(fd)
+		o := options{fd: fd}
+		o.multicastIf(s.cfg)
+		if o.err != nil {
+			return o.err
+		}
+		if err := unix.Connect(fd, sockaddr(s.cfg.group, s.cfg.link().Index)); err != nil {
+			return s.noRoute(os.NewSyscallError("connect", err))
+		}
+		if sa, err := unix.Getsockname(fd); err == nil && !local.Addr().IsValid() {
+			local = netip.AddrPortFrom(addrPort(sa).Addr(), local.Port())
+		}
+		return nil
+	})
+	if err == nil || s.local.Load() == nil {
+		s.local.Store(&local)
 	}
-	defer unix.Close(fd)
-	o := options{fd: fd}
-	o.multicastIf(s.cfg)
-	if o.err != nil {
-		return o.err
-	}
-	if err := unix.Connect(fd, sockaddr(s.cfg.group, s.cfg.ifi.Index)); err != nil {
-		return s.noRoute(os.NewSyscallError("connect", err))
-	}
-	if sa, err := unix.Getsockname(fd); err == nil && !s.local.IsValid() {
-		s.local = addrPort(sa)
-	}
-	return nil
+	return err
 }
 
 func (s *sockLinux) noRoute(err error) error {
-	ifi := &s.cfg.ifi
+	ifi := s.cfg.link()
 	switch {
 	case ifi.Flags&net.FlagUp == 0:
 		return fail(ErrNoRoute, err, "%s is down; bring it up (ip link set %s up)", ifi.Name, ifi.Name)
@@ -221,17 +249,12 @@ func (s *sockLinux) noRoute(err error) error {
 	return err
 }
 
-func (s *sockLinux) readBatch(ps []datagram.Packet) (int, error)  { return s.rx.read(s.raw, ps) }
-func (s *sockLinux) writeBatch(ps []datagram.Packet) (int, error) { return s.tx.write(s.raw, ps) }
-func (s *sockLinux) localAddr() netip.AddrPort                    { return s.local }
-func (s *sockLinux) readBuffer() int                              { return s.rbuf }
-func (s *sockLinux) setReadDeadline(t time.Time) error            { return s.file.SetReadDeadline(t) }
-func (s *sockLinux) syscallConn() (syscall.RawConn, error)        { return s.raw, nil }
-func (s *sockLinux) close() error                                 { return s.file.Close() }
+func (s *sockLinux) localAddr() netip.AddrPort { return *s.local.Load() }
+func (s *sockLinux) readBuffer() int           { return s.rbuf }
 
 func (s *sockLinux) capabilities() Capabilities {
 	c := s.caps
-	c.SendOffload = s.tx.offload.Load()
+	c.SendOffload = s.tx.offloads.Load()
 	return c
 }
 

@@ -48,6 +48,9 @@ type Capabilities struct {
 	// port never reach it.
 	BindGroup bool
 
+	// WholeFilter: SetFilter and Filter work (RFC 3678 section 5.2).
+	WholeFilter bool
+
 	// Destination: the group and interface of each packet are known. Without
 	// it packets of another group at the same port cannot be told apart.
 	Destination bool
@@ -58,7 +61,12 @@ type Capabilities struct {
 	// Timestamps: packets carry the kernel's arrival time.
 	Timestamps bool
 
-	// DropCounter: Stats.Dropped works.
+	// HardwareTimestamps: they were asked for, and when the connection was
+	// opened the network card was set to take the arrival time of at least some
+	// packets.
+	HardwareTimestamps bool
+
+	// DropCounter: Stats.Dropped and each packet's Drops work.
 	DropCounter bool
 
 	// Batch is how many packets one system call can move.
@@ -68,4 +76,9 @@ type Capabilities struct {
 	// one (UDP_SEGMENT, UDP_GRO). Receive offload also needs space, see
 	// Conn.ReadBatch.
 	SendOffload, ReceiveOffload bool
+
+	// KernelPacing and KernelTransmitTime: what Pacing or TransmitTimes asked
+	// for is done by the interface's queueing discipline. Without it, WriteBatch
+	// waits.
+	KernelPacing, KernelTransmitTime bool
 }

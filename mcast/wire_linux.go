@@ -106,7 +106,8 @@ type arrival struct {
 	local    bool // dst is an address of this host
 	hopLimit int
 	tos      uint8
-	time     time.Time
+	time     time.Time // the kernel's
+	hardware time.Time // the card's
 	segSize  int
 	drops    uint32
 	hasDrops bool
@@ -157,14 +158,9 @@ func (a *arrival) message(level, typ int, d []byte) {
 	case level == unix.SOL_SOCKET && typ == unix.SO_RXQ_OVFL && len(d) >= 4:
 		a.drops, a.hasDrops = u32(d), true
 	case level == unix.SOL_SOCKET && (typ == unix.SO_TIMESTAMPNS_NEW || typ == unix.SO_TIMESTAMPNS):
-		// A timespec of two 64-bit or, for the old option on 32-bit
-		// machines, two 32-bit numbers.
-		switch {
-		case len(d) >= 16:
-			a.time = time.Unix(int64(binary.NativeEndian.Uint64(d)), int64(binary.NativeEndian.Uint64(d[8:])))
-		case len(d) >= 8:
-			a.time = time.Unix(int64(int32(u32(d))), int64(int32(u32(d[4:]))))
-		}
+		a.time = timespec(d)
+	case level == unix.SOL_SOCKET && (typ == unix.SO_TIMESTAMPING_NEW || typ == unix.SO_TIMESTAMPING):
+		a.timestamping(d)
 	}
 }
 

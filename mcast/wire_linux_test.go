@@ -106,6 +106,22 @@ func TestParseControl(t *testing.T) {
 			1400000000000000 11000000 68000000 78050000 00000000
 			1400000000000000 01000000 28000000 2a000000 00000000`,
 			arrival{dst: netip.MustParseAddr("239.1.2.3"), ifindex: 2, hopLimit: 5, tos: 0xb8, time: time.Unix(21, 7), segSize: 1400, drops: 42, hasDrops: true}},
+		{"timestamps of kernel and card, amd64", 8, `
+			4000000000000000 01000000 41000000 1500000000000000 0700000000000000
+			0000000000000000 0000000000000000 0100000000000000 0900000000000000`,
+			arrival{time: time.Unix(21, 7), hardware: time.Unix(1, 9)}},
+		{"timestamps of the kernel only, 386", 4, `
+			3c000000 01000000 41000000 1500000000000000 0700000000000000
+			0000000000000000 0000000000000000 0000000000000000 0000000000000000`,
+			arrival{time: time.Unix(21, 7)}},
+		{"old timestamps, 386", 4, `
+			24000000 01000000 25000000 15000000 07000000 00000000 00000000 01000000 09000000`,
+			arrival{time: time.Unix(21, 7), hardware: time.Unix(1, 9)}},
+		{"old timestamps, amd64, before 1970", 8, `
+			4000000000000000 01000000 25000000 ffffffffffffffff 0700000000000000
+			0000000000000000 0000000000000000 0000000000000000 0000000000000000`,
+			arrival{time: time.Unix(-1, 7)}},
+		{"timestamps cut short", 4, `18000000 01000000 41000000 15000000 07000000 00000000`, arrival{}},
 		{"IPv4 unicast, 386", 4, `
 			18000000 00000000 08000000 02000000 c0000201 c0000201
 			0d000000 00000000 01000000 03 000000
@@ -160,11 +176,19 @@ func TestAppendControl(t *testing.T) {
 // All that can be asked for at once must fit the space there is.
 func TestControlSpace(t *testing.T) {
 	b := appendPktinfo(nil, false, netip.IPv6Loopback(), 1)
-	for range 3 { // hop limit, class, segment size
-		b = appendControl(b, wordSize, 0, 0, make([]byte, 4))
+	for range 4 { // hop limit, class, segment size, transmit time
+		b = appendControl(b, wordSize, 0, 0, make([]byte, 8))
 	}
 	if len(b) > len(control{}.b) {
 		t.Errorf("sending needs %d bytes of control space, there are %d", len(b), len(control{}.b))
+	}
+	b = appendPktinfo(nil, false, netip.IPv6Loopback(), 1)
+	b = appendControl(b, wordSize, 0, 0, make([]byte, 48)) // timestamps
+	for range 4 {                                          // hop limit, class, drops, segment size
+		b = appendControl(b, wordSize, 0, 0, make([]byte, 4))
+	}
+	if len(b) > len(control{}.b) {
+		t.Errorf("receiving needs %d bytes of control space, there are %d", len(b), len(control{}.b))
 	}
 	if unsafe.Offsetof(control{}.b) != 0 || unsafe.Sizeof(control{})%uintptr(wordSize) != 0 {
 		t.Error("control messages are not aligned")
@@ -174,6 +198,7 @@ func TestControlSpace(t *testing.T) {
 func FuzzParseControl(f *testing.F) {
 	f.Add(appendPktinfo(nil, true, netip.MustParseAddr("192.0.2.1"), 3), true)
 	f.Add(appendControl(nil, 4, unix.SOL_UDP, unix.UDP_GRO, []byte{1, 2, 3, 4}), false)
+	f.Add(appendControl(nil, 8, unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, make([]byte, 48)), true)
 	f.Fuzz(func(t *testing.T, b []byte, wide bool) {
 		word := 4
 		if wide {

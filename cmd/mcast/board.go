@@ -143,6 +143,9 @@ func (b *board) table(now time.Time, rows []flowEvent, other uint64, s mcast.Sta
 		}
 		buf.WriteByte('\n')
 	} else {
+		if final {
+			buf.WriteString("in all:\n")
+		}
 		w := tabwriter.NewWriter(&buf, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "GROUP\tSOURCE\tCARRIES\tPACKETS\tPKT/S\tBITRATE\tLOST\tLATE\tTWICE\tDELAY\tJITTER\tTTL")
 		for _, r := range rows[:min(len(rows), boardRows)] {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -43,7 +42,7 @@ func joinCommand() *cobra.Command {
 		Long: "Join shows, for each sender of the groups, packets and bits a second, what they carry (RTP,\n" +
 			"MPEG-TS, NORM, SAP, test packets and others), what was lost, TTL and drops. It takes\n" +
 			"rtp://, udp:// and source@group:port as well, and GROUP+N for N groups that follow each\n" +
-			"other. The port is " + testPort + " unless given.",
+			"other. The port is " + strconv.Itoa(testPort) + " unless given.",
 		Example: "  mcast join 239.255.1.1 --iface eth0\n" +
 			"  mcast join 192.0.2.10@232.1.2.3:5004 --iface eth0\n" +
 			"  mcast join 239.255.0.1+100:5004 --duration 10s --json",
@@ -157,7 +156,7 @@ func withSources(ch group.Channel, sources []string) ([]group.Channel, error) {
 func parseJoin(arg string) (first group.Channel, n int, port uint16, err error) {
 	n = 1
 	text := arg
-	if before, after, ok := strings.Cut(arg, "+"); ok {
+	if before, after, ok := strings.Cut(arg, "+"); ok && !strings.Contains(arg, "://") {
 		digits := after
 		if i := strings.IndexFunc(after, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 			digits = after[:i]
@@ -189,10 +188,7 @@ type listener struct {
 // open joins a target and begins to read it.
 func (l *listener) open(ctx context.Context, f *joinFlags, t target) error {
 	first := t.channels[0]
-	var opts []mcast.Option
-	for _, name := range f.ifaces {
-		opts = append(opts, mcast.Interface(name))
-	}
+	opts := onInterfaces(f.ifaces)
 	if first.Source.IsValid() {
 		opts = append(opts, mcast.Source(first.Source.String()))
 	}
@@ -305,19 +301,3 @@ func (l *listener) show(ctx context.Context, f *joinFlags, out *printer) error {
 		}
 	}
 }
-
-// parseTarget reads what the commands take for a group: with or without port,
-// source and scheme.
-func parseTarget(s string) (t struct {
-	group.Channel
-	Port uint16
-}, err error) {
-	ap, err := netip.ParseAddrPort(withPort(s))
-	if err != nil {
-		return t, usagef("%q is not a group; give one as 239.255.1.1:5004", s)
-	}
-	t.Group, t.Port = ap.Addr(), ap.Port()
-	return t, nil
-}
-
-var _ = net.IPv4len

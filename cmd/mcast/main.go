@@ -44,16 +44,24 @@ func main() {
 func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "mcast",
-		Short:         "Send and receive files over IP multicast, reliably",
+		Short:         "Send files to many at once, reliably, and look into IP multicast",
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          atMost(0, "there are demo, send and recv"),
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: func(c *cobra.Command, args []string) error {
+			var names []string
+			for _, sub := range c.Commands() {
+				if sub.IsAvailableCommand() {
+					names = append(names, sub.Name())
+				}
+			}
+			return atMost(0, "there are "+strings.Join(names, ", "))(c, args)
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.CompletionOptions.HiddenDefaultCmd = true
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	c.AddCommand(demoCommand(), sendCommand(), recvCommand(), joinCommand(), sendtestCommand())
+	c.AddCommand(demoCommand(), sendCommand(), recvCommand(), joinCommand(), sendtestCommand(), addrCommand(), doctorCommand())
 	return c
 }
 

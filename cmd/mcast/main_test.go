@@ -44,7 +44,7 @@ var api = regexp.MustCompile(`mcast\.[A-Z]`)
 func TestMistakes(t *testing.T) {
 	file := os.Args[0]
 	for _, tt := range []struct{ args, want string }{
-		{"bogus", "there are demo, send and recv"},
+		{"bogus", "there are addr, demo,"},
 		{"recv --bogus", "unknown flag: --bogus"},
 		{"recv file", "--dir is where they go"},
 		{"recv --dir /nonexistent/dir", "not a directory; make it first"},
@@ -80,6 +80,27 @@ func TestMistakes(t *testing.T) {
 		{"send --iface lo --source 127.0.0.1 " + file, "not both"},
 		{"send --iface nosuch0 " + file, "this host has"},
 		{"send --group 192.0.2.1:6003 " + file, "239.255.7.7"},
+		{"join", "give a group"},
+		{"join 10.1.2.3", "not a multicast address"},
+		{"join 239.1.2.3:0", "port"},
+		{"join 239.1.2.3+x:5004", "after +"},
+		{"join 239.1.2.3+20000", "at once"},
+		{"join 239.255.255.255+2 --iface lo", "run out"},
+		{"join 232.1.2.3 --iface lo", "--source"},
+		{"join 232.1.2.3 --source nobody", "--source"},
+		{"join 232.1.2.3 --iface lo --source ::1", "of the same version"},
+		{"join 239.1.2.3 --interval 1ms", "at least 10ms"},
+		{"join 239.1.2.3 --iface nosuch0", "this host has"},
+		{"sendtest", "give the group to send to"},
+		{"sendtest 239.1.2.3 239.1.2.4", "what is"},
+		{"sendtest 10.1.2.3", "not a multicast address"},
+		{"sendtest 239.1.2.3 --size 59", "60 to 65507"},
+		{"sendtest 239.1.2.3 --pps NaN", "packets a second"},
+		{"sendtest 239.1.2.3 --rate max", "need a rate"},
+		{"sendtest 239.1.2.3 --tos 256", "from 0 to 255"},
+		{"sendtest 239.1.2.3 --ttl -1", "from 0 to 255"},
+		{"sendtest 239.1.2.3 --duration -1s", "positive"},
+		{"sendtest 239.1.2.3 --iface nosuch0", "this host has"},
 		{"demo one two", "a single file"},
 		{"demo --loss 60", "from 0 to 50"},
 		{"demo --rate fast", "as 100M, or max"},
@@ -96,7 +117,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"", "help", "--help", "send --help", "recv --help", "demo --help", "--version"} {
+	for _, args := range []string{"", "help", "--help", "send --help", "recv --help", "demo --help", "join --help", "sendtest --help", "--version"} {
 		code, out, errs := mcastRun(t, strings.Fields(args)...)
 		if code != 0 || !strings.Contains(out, "mcast") || errs != "" {
 			t.Errorf("mcast %s: status %d\n%s%s", args, code, out, errs)

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net"
 	"os"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,10 +15,6 @@ import (
 	"github.com/gomulticast/multicast/mcast"
 	"github.com/gomulticast/multicast/mcast/datagram"
 )
-
-// testPort is where test packets go unless told otherwise: iperf's port, for it can
-// count them.
-const testPort = "5001"
 
 const (
 	testBatch = 16 // packets in one system call, at high rates
@@ -46,12 +41,16 @@ func sendtestCommand() *cobra.Command {
 		Short: "Send numbered test packets, for mcast join to report loss and latency",
 		Long: "Sendtest sends numbered, time-stamped packets to a group. Every mcast join on it reports\n" +
 			"which are lost, late or doubled and how long they took. iperf 2 counts them too:\n" +
-			"iperf -s -u -B GROUP. The port is " + testPort + " unless given.",
+			"iperf -s -u -B GROUP. The port is " + strconv.Itoa(testPort) + " unless given.",
 		Example: "  mcast sendtest 239.255.1.1 --iface eth0\n" +
 			"  mcast sendtest 239.255.1.1:5004 --iface eth0 --rate 50M --size 1400 --duration 10s",
 		Args: exactlyOne("give the group to send to, as 239.255.1.1 or 239.255.1.1:5004"),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.to = withPort(args[0])
+			t, err := parseTarget(args[0])
+			if err != nil {
+				return err
+			}
+			f.to = address(t)
 			return f.run(c.Context(), &printer{out: os.Stdout, err: os.Stderr, json: f.json}, c.Flags().Changed("rate"))
 		},
 	}
@@ -66,14 +65,6 @@ func sendtestCommand() *cobra.Command {
 	fs.DurationVar(&f.duration, "duration", 0, "stop after this time (default: never)")
 	fs.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	return c
-}
-
-// withPort adds the test port to a group without one.
-func withPort(s string) string {
-	if _, _, err := net.SplitHostPort(s); err == nil {
-		return s
-	}
-	return net.JoinHostPort(strings.Trim(s, "[]"), testPort)
 }
 
 // check returns the rate in bits per second of payload.
@@ -170,9 +161,9 @@ func (s *testSender) run(ctx context.Context, count uint64, duration time.Durati
 		if count > 0 && s.seq >= count || duration > 0 && now.Sub(s.first) >= duration {
 			return nil
 		}
-		wait := s.bucket.Next().Sub(time.Now())
+		wait := time.Until(s.bucket.Next())
 		if duration > 0 {
-			wait = min(wait, s.first.Add(duration).Sub(time.Now()))
+			wait = min(wait, time.Until(s.first.Add(duration)))
 		}
 		timer.Reset(max(wait, 0))
 		select {

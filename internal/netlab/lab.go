@@ -29,6 +29,10 @@ type Config struct {
 	// IGMP and MLD, and is the querier.
 	NoSnooping bool
 
+	// Direct joins the sender and its one receiver by a single link, without the
+	// bridge.
+	Direct bool
+
 	// Offload leaves segmentation offload on: a run of datagrams sent as one
 	// then crosses the lab, and is lost, as one packet of up to 64 KB. Default
 	// off: every hop sees packets of MTU size.
@@ -99,6 +103,9 @@ func Build(cfg Config) (*Lab, error) {
 
 func (l *Lab) build(cfg Config) (err error) {
 	id := fmt.Sprintf("%s%d-%d-", prefix, os.Getpid(), made.Add(1))
+	if cfg.Direct {
+		return l.buildDirect(id, cfg)
+	}
 	if l.bridge, err = l.add(id, "br"); err != nil {
 		return err
 	}
@@ -131,9 +138,31 @@ func (l *Lab) build(cfg Config) (err error) {
 		err = l.Sender.Lose(cfg.Back)
 	}
 	if err == nil {
-		err = l.awaitCarrier()
+		err = l.awaitCarrier(l.hosts[1:])
 	}
 	return err
+}
+
+// buildDirect builds the lab that has no bridge.
+func (l *Lab) buildDirect(id string, cfg Config) (err error) {
+	if l.Sender, err = l.add(id, "snd"); err != nil {
+		return err
+	}
+	r, err := l.add(id, "r1")
+	if err != nil {
+		return err
+	}
+	l.Receivers = []*Host{r}
+	if err := l.Sender.ip("link add " + Device + " mtu 1500 type veth peer name " + Device + " mtu 1500 netns " + r.ns); err != nil {
+		return err
+	}
+	if err := errors.Join(l.Sender.configure(1, cfg), r.configure(11, cfg)); err != nil {
+		return err
+	}
+	if err := errors.Join(l.Sender.Lose(cfg.Back), r.Lose(cfg.Loss)); err != nil {
+		return err
+	}
+	return l.awaitCarrier(l.hosts)
 }
 
 // add makes a host without a link.
@@ -148,27 +177,17 @@ func (l *Lab) add(id, role string) (*Host, error) {
 
 // plug connects a host to the bridge, as number in the networks.
 func (l *Lab) plug(h *Host, number int, cfg Config) error {
-	h.IPv4 = netip.AddrFrom4([4]byte{10, 77, 0, byte(number)})
-	h.IPv6 = netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x77, 15: byte(number)})
 	port := h.Name + "p"
 	if err := l.bridge.ip("link add "+port+" mtu 1500 type veth peer name "+Device+" mtu 1500 netns "+h.ns,
 		"link set "+port+" master br0 up"); err != nil {
 		return err
 	}
-	if err := h.ip("link set lo up",
-		fmt.Sprintf("addr add %v/24 brd 10.77.0.255 dev %s", h.IPv4, Device),
-		fmt.Sprintf("addr add %v/64 dev %s nodad", h.IPv6, Device),
-		"link set "+Device+" up",
-		"route add 224.0.0.0/4 dev "+Device,
-		"route add 255.255.255.255/32 dev "+Device, // some find each other by broadcast
-		"route add multicast ff00::/8 dev "+Device); err != nil {
+	if err := h.configure(number, cfg); err != nil {
 		return err
 	}
 	if !cfg.Offload {
-		for host, dev := range map[*Host]string{h: Device, l.bridge: port} {
-			if err := host.run("ethtool", "-K", dev, "tso", "off", "gso", "off", "gro", "off", "tx-udp-segmentation", "off"); err != nil {
-				return err
-			}
+		if err := l.bridge.noOffload(port); err != nil {
+			return err
 		}
 	}
 	if cfg.Rate > 0 && h != l.Sender {
@@ -177,9 +196,30 @@ func (l *Lab) plug(h *Host, number int, cfg Config) error {
 	return nil
 }
 
-// awaitCarrier waits until every host has a link, and with it IPv6.
-func (l *Lab) awaitCarrier() error {
-	for _, h := range l.hosts[1:] {
+// configure gives a host that has a link its addresses and routes.
+func (h *Host) configure(number int, cfg Config) error {
+	h.IPv4 = netip.AddrFrom4([4]byte{10, 77, 0, byte(number)})
+	h.IPv6 = netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x77, 15: byte(number)})
+	if err := h.ip("link set lo up",
+		fmt.Sprintf("addr add %v/24 brd 10.77.0.255 dev %s", h.IPv4, Device),
+		fmt.Sprintf("addr add %v/64 dev %s nodad", h.IPv6, Device),
+		"link set "+Device+" up",
+		"route add 224.0.0.0/4 dev "+Device,
+		"route add 255.255.255.255/32 dev "+Device, // some find each other by broadcast
+		"route add multicast ff00::/8 dev "+Device); err != nil || cfg.Offload {
+		return err
+	}
+	return h.noOffload(Device)
+}
+
+// noOffload makes a device pass on packets of MTU size only.
+func (h *Host) noOffload(dev string) error {
+	return h.run("ethtool", "-K", dev, "tso", "off", "gso", "off", "gro", "off", "tx-udp-segmentation", "off")
+}
+
+// awaitCarrier waits until hosts have a link, and with it IPv6.
+func (l *Lab) awaitCarrier(hosts []*Host) error {
+	for _, h := range hosts {
 		for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			out, err := exec.Command("ip", "-n", h.ns, "-6", "route", "show", "table", "all", "dev", Device).Output()
 			if err == nil && strings.Contains(string(out), "ff00::/8") && strings.Contains(string(out), h.IPv6.String()) {

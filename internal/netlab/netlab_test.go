@@ -105,6 +105,18 @@ func TestPacketsPass(t *testing.T) {
 	}
 }
 
+func TestDirect(t *testing.T) {
+	l := New(t, Config{Direct: true, Offload: true})
+	for group := range strings.FieldsSeq(groups) {
+		c := listen(t, l.Receivers[0], group)
+		time.Sleep(20 * time.Millisecond)
+		send(t, l.Sender, group, 100)
+		if n := count(c); n != 100 {
+			t.Errorf("%s: got %d packets of 100", group, n)
+		}
+	}
+}
+
 func TestLoss(t *testing.T) {
 	l := New(t, Config{Receivers: 2, Loss: 10, Back: 20})
 	const n = 10_000

@@ -40,17 +40,44 @@ type Packet struct {
 	HopLimit int
 
 	// TOS is the IPv4 TOS or IPv6 traffic class octet: DSCP in the upper six
-	// bits, ECN in the lower two. On sending, 0 means the connection's own.
+	// bits, ECN in the lower two; see the methods of these names. On sending,
+	// 0 means the connection's own.
 	TOS uint8
 
-	// Time is when the kernel received it; zero is unknown.
-	Time time.Time
+	// Truncated says that the datagram was longer than the space given and
+	// that Data is its beginning. Only reads that say so deliver such a
+	// packet; ReadBatch drops it.
+	Truncated bool
 
 	// SegSize, when positive and less than len(Data), says that Data is
 	// several datagrams end to end, each SegSize bytes but for the last,
 	// which may be shorter. All share the rest of the metadata.
 	SegSize int
+
+	// Time is when the kernel received it; zero is unknown. On sending it is
+	// when the packet is to leave, for connections that were opened to heed
+	// it; others ignore it.
+	Time time.Time
+
+	// HardwareTime is when the network card received it, by the card's own
+	// clock, which need not show the time of day; zero is unknown. Not used on
+	// sending.
+	HardwareTime time.Time
+
+	// Drops is how many packets the connection had lost since it was opened,
+	// for want of room to queue them, when this one was queued, as far as
+	// known then. It never falls from packet to packet; a rise is a gap before
+	// this one. Not used on sending.
+	Drops uint64
 }
+
+// DSCP returns the differentiated services code point of TOS, 0 to 63 (RFC 2474
+// section 3).
+func (p *Packet) DSCP() uint8 { return p.TOS >> 2 }
+
+// ECN returns the congestion notification bits of TOS: 0 not capable, 1 ECT(1),
+// 2 ECT(0), 3 congestion experienced (RFC 3168 section 5).
+func (p *Packet) ECN() uint8 { return p.TOS & 3 }
 
 // Segments returns the number of datagrams in p, at least 1.
 func (p *Packet) Segments() int {

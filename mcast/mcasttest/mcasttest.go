@@ -95,6 +95,7 @@ type Conn struct {
 	flying  flight
 	closed  bool
 	dropped int
+	full    uint64 // datagrams among them that found the queue full
 }
 
 var _ datagram.Conn = (*Conn)(nil)
@@ -230,9 +231,13 @@ func (c *Conn) fly(q datagram.Packet, at, now time.Time) {
 func (c *Conn) arrive(q datagram.Packet, now time.Time) {
 	if c.closed || len(c.queue) >= queueLimit {
 		c.dropped++
+		if !c.closed {
+			c.full++
+		}
 		return
 	}
 	q.Time = now
+	q.Drops = c.full
 	c.queue = append(c.queue, q)
 	c.wake.Signal()
 }

@@ -143,3 +143,33 @@ func TestMistakes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A queue that nobody reads overflows, and the next packet tells.
+func TestDrops(t *testing.T) {
+	n := mcasttest.New(1)
+	a, err := n.Open("239.1.2.3:5004")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := n.Open("239.1.2.3:5004")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 17 {
+		if _, err := a.WriteBatch([]datagram.Packet{{Data: make([]byte, 1000), SegSize: 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ps := make([]datagram.Packet, 17_000)
+	for i := range ps {
+		ps[i].Data = make([]byte, 1)
+	}
+	got, err := b.ReadBatch(ps)
+	if err != nil || got+b.Dropped() != 17_000 || ps[got-1].Drops != 0 {
+		t.Errorf("%d came and %d were dropped of 17,000, %v, %d known", got, b.Dropped(), err, ps[got-1].Drops)
+	}
+	a.WriteBatch([]datagram.Packet{{Data: []byte("x")}})
+	if _, err := b.ReadBatch(ps[:1]); err != nil || int(ps[0].Drops) != b.Dropped() {
+		t.Errorf("%d dropped, the packet says %d, %v", b.Dropped(), ps[0].Drops, err)
+	}
+}
