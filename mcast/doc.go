@@ -24,6 +24,24 @@
 // Any number of programs may open the same group and port; each gets its own copy
 // of every packet.
 //
+// # Memberships
+//
+// [Conn.Join] and [Conn.Leave] work on channels, [Conn.Block] and [Conn.Unblock] leave
+// single senders out, [Conn.SetFilter] and [Conn.Filter] set and read a group's whole
+// filter. [Interface] given several times, and [AllInterfaces], join everywhere at
+// once; [Conn.Memberships] tells what became of it, one result for each group and
+// interface.
+//
+// What was asked for outlasts the kernel's state: when an interface is deleted and
+// made again under its name, the connection joins again on the new one, in place;
+// what is queued and who is blocked in a read stays. When it merely goes down and up,
+// or loses its addresses, nothing is left or joined, since the kernel keeps
+// memberships through that. [OnEvent] reports both.
+//
+// The kernel allows a socket 20 groups over IPv4 and few sources of each. [MultiGroup]
+// goes beyond with more sockets and exact filters, [Funnel] with one data socket
+// and a filter in the program.
+//
 // # Defaults
 //
 // TTL and hop limit are 1, so nothing leaves the local network until [TTL] says

@@ -15,6 +15,7 @@ import (
 func TestLabSetFilter(t *testing.T) {
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			a, b := newNS(t), newNS(t)
 			link(t, a, b, "va", "vb", 1)
 			s1, s2 := f.secondAddress(t, a)
@@ -65,7 +66,7 @@ func TestLabSetFilter(t *testing.T) {
 }
 
 func TestLabBlock(t *testing.T) {
-	eachFamily(t, func(t *testing.T, open opener, f family) {
+	eachFamilyAtOnce(t, func(t *testing.T, open opener, f family) {
 		a, b := newNS(t), newNS(t)
 		link(t, a, b, "va", "vb", 1)
 		s1, s2 := f.secondAddress(t, a)

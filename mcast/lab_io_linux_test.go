@@ -138,3 +138,29 @@ func TestHardwareTimestampsAndLean(t *testing.T) {
 		}
 	}
 }
+
+// A link-local address is of no use without its zone; package net's addresses have it.
+func TestLabPacketConnLinkLocal(t *testing.T) {
+	f := families[2]
+	a, b := newNS(t), newNS(t)
+	link(t, a, b, "va", "vb", 1)
+	s := a.open(t, openSocket, dial, f.group+":5004", Interface("va"), Unicast()).PacketConn()
+	r := b.open(t, openSocket, both, f.group+":5004", Interface("vb")).PacketConn()
+	for _, c := range []net.PacketConn{s, r} {
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+	}
+	if _, err := s.WriteTo([]byte("question"), nil); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	n, from, err := r.ReadFrom(buf)
+	if err != nil || string(buf[:n]) != "question" || from.(*net.UDPAddr).Zone != "vb" {
+		t.Fatalf("%q from %v, %v", buf[:n], from, err)
+	}
+	if _, err := r.WriteTo([]byte("answer"), from); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := s.ReadFrom(buf); err != nil || string(buf[:n]) != "answer" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+}

@@ -72,6 +72,7 @@ func TestLabOtherProcess(t *testing.T) {
 	for _, f := range families {
 		for _, when := range []string{"before", "after"} {
 			t.Run(f.name+" "+when, func(t *testing.T) {
+				t.Parallel()
 				a, b := newNS(t), newNS(t)
 				link(t, a, b, "va", "vb1", 1)
 				link(t, a, b, "va2", "vb2", 2)

@@ -306,9 +306,10 @@ func TestLabDownUp(t *testing.T) {
 
 // Several interfaces by name, one of which cannot do IPv6: one result each.
 func TestLabSeveralInterfaces(t *testing.T) {
-	for _, open := range []opener{openSocket, openPortable} {
+	for name, open := range map[string]opener{"system": openSocket, "portable": openPortable} {
 		for _, f := range families {
-			t.Run(f.name, func(t *testing.T) {
+			t.Run(f.name+" "+name, func(t *testing.T) {
+				t.Parallel()
 				a, b := newNS(t), newNS(t)
 				for i := 1; i <= 3; i++ {
 					link(t, a, b, fmt.Sprint("va", i), fmt.Sprint("vb", i), i)

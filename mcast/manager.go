@@ -272,7 +272,7 @@ func (m *manager) repair(s *slot) {
 	}
 	tried, failed := 0, 0
 	for g, f := range c.want {
-		if s.have[g].Equal(f) {
+		if same(s.have[g], f) {
 			continue
 		}
 		tried++

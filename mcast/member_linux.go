@@ -28,7 +28,7 @@ func isLimit(err error) bool {
 // error the old state stays; errors about limits are a *limit.
 func (k kernelFilter) set(ifindex int, g netip.Addr, from, to group.Filter) error {
 	switch {
-	case from.Equal(to):
+	case same(from, to):
 		return nil
 	case to.IsEmpty():
 		return k.leave(ifindex, g)

@@ -248,7 +248,7 @@ func (c *Conn) change(g netip.Addr, to group.Filter) error {
 // apply makes the kernel's filter on one interface what is wanted.
 func (c *Conn) apply(s *slot, g netip.Addr, to group.Filter) error {
 	from := s.have[g]
-	if from.Equal(to) {
+	if same(from, to) {
 		s.setError(g, nil)
 		return nil
 	}

@@ -180,7 +180,7 @@ func (t *transfer) fits(on *holder, to group.Filter) bool {
 		return true
 	}
 	for _, q := range t.rest {
-		if q.on == on && !q.filter.Equal(to) {
+		if q.on == on && !same(q.filter, to) {
 			return false
 		}
 	}

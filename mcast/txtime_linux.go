@@ -26,7 +26,7 @@ func (o *options) pacing(cfg *config, caps *Capabilities) txClock {
 	if err != nil {
 		return txClock{} // user space can do it all
 	}
-	root := rootQdisc(all, cfg.ifi.Index)
+	root := rootQdisc(all, cfg.link().Index)
 	clock := clockOf(root)
 	if cfg.pacing > 0 && root.kind == "fq" {
 		caps.KernelPacing = o.maxPacingRate(cfg.pacing)
