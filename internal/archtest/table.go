@@ -36,6 +36,10 @@ type room struct {
 // shell is the files of a room with all floors in it: the part that runs.
 var shell = map[string]floor{"run*": f2}
 
+// membership is the files of igmp and mld: the engines, and the part that runs them.
+// All other files are their codecs.
+var membership = map[string]floor{"host*": f1, "listener*": f1, "router*": f1, "proxy*": f1, "snooper*": f1, "run*": f2}
+
 // rooms is the floor table; the first row that fits a package counts. A new
 // package needs a row here before it is allowed in.
 var rooms = []room{
@@ -46,9 +50,10 @@ var rooms = []room{
 	{"mcast/datagram", f0, nil},
 	{"mcast/mcasttest", f2, nil},
 
-	{"igmp", f1, shell},
-	{"mld", f1, shell},
+	{"igmp", f0, membership},
+	{"mld", f0, membership},
 	{"sdp", f0, nil},
+	{"sdp/pionsdp", f0, nil},
 	{"sap", f1, shell},
 	{"glop", f0, nil},
 	{"alloc", f1, shell},
