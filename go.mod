@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/klauspost/reedsolomon v1.14.2
 	github.com/pion/rtp v1.10.6
+	github.com/pion/sdp/v3 v3.0.20
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	github.com/vbauerster/mpb/v8 v8.9.3
