@@ -12,8 +12,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gomulticast/multicast/igmp"
+	"github.com/gomulticast/multicast/internal/wire"
 	"github.com/gomulticast/multicast/mcast/datagram"
 	"github.com/gomulticast/multicast/mcast/group"
+	"github.com/gomulticast/multicast/mld"
 )
 
 // What the tests of Diagnose need of the lab: queries, streams, bridges.
@@ -152,11 +155,11 @@ func (n netns) query(t *testing.T, dev string, is4 bool, version int) {
 		}
 		if is4 {
 			m := make([]byte, 8, 12)
-			m[0], m[1] = igmpQuery, []byte{0, 0, 1, 1}[version]
+			m[0], m[1] = byte(igmp.TypeQuery), []byte{0, 0, 1, 1}[version]
 			if version == 3 {
 				m = append(m, 2, 125, 0, 0)
 			}
-			s := ^uint16(fold(0, m))
+			s := wire.Checksum(m)
 			m[2], m[3] = byte(s>>8), byte(s)
 			fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_IGMP)
 			if err == nil {
@@ -165,7 +168,7 @@ func (n netns) query(t *testing.T, dev string, is4 bool, version int) {
 			sendQuery = func() error { return unix.Sendto(fd, m, 0, &unix.SockaddrInet4{Addr: [4]byte{224, 0, 0, 1}}) }
 		} else {
 			m := make([]byte, 24, 28)
-			m[0], m[5] = mldQuery, 100
+			m[0], m[5] = byte(mld.TypeQuery), 100
 			if version == 2 {
 				m = append(m, 2, 125, 0, 0)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gomulticast/multicast/igmp"
 	"github.com/gomulticast/multicast/mcast/datagram"
 	"github.com/gomulticast/multicast/mcast/group"
 )
@@ -314,7 +315,7 @@ func TestDiagnoseVLAN(t *testing.T) {
 	t.Parallel()
 	a, b := pair(t)
 	frame := []byte{0x01, 0, 0x5e, 0, 0, 1, 2, 0, 0, 0, 0, 7, 0x81, 0, 0, 7, 0x08, 0}
-	frame = append(frame, igmpPacket(igmpQuery, 100)...)
+	frame = append(frame, igmpPacket(igmp.TypeQuery, 100)...)
 	a.frames(t, "va", frame)
 	b.diagnose(t, DiagnoseConfig{Interface: "vb", Wait: short}).want(t, "-querier", "querier-not-heard:info", "igmp-version:info", "-igmp-old-querier")
 	a.frames(t, "va", append(frame[:12:12], frame[16:]...))

@@ -11,6 +11,10 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/gomulticast/multicast/igmp"
+	"github.com/gomulticast/multicast/internal/wire"
+	"github.com/gomulticast/multicast/mld"
+
 	"github.com/gomulticast/multicast/mcast/group"
 )
 
@@ -105,29 +109,34 @@ func TestParseUDP(t *testing.T) {
 }
 
 // Raw packets, with an Ethernet padding where there would be one.
-func igmpPacket(typ, code byte, rest ...byte) []byte {
-	m := append([]byte{typ, code, 0, 0, 0, 0, 0, 0}, rest...)
-	binary.BigEndian.PutUint16(m[2:], ^uint16(fold(0, m)))
-	b := []byte{0x46, 0xc0, 0, byte(24 + len(m)), 0, 0, 0x40, 0, 1, 2, 0, 0, 192, 0, 2, 1, 224, 0, 0, 1, 0x94, 4, 0, 0}
-	return append(append(b, m...), make([]byte, 10)...)
+func igmpPacket(typ igmp.Type, code byte, rest ...byte) []byte {
+	m := append([]byte{byte(typ), code, 0, 0, 0, 0, 0, 0}, rest...)
+	binary.BigEndian.PutUint16(m[2:], wire.Checksum(m))
+	b, err := igmp.AppendPacket(nil, netip.MustParseAddr("192.0.2.1"), igmp.AllSystems, m)
+	if err != nil {
+		panic(err)
+	}
+	return append(b, make([]byte, 10)...)
 }
 
-func mldPacket(src string, hops byte, typ byte, n int) []byte {
+func mldPacket(src string, hops byte, typ mld.Type, n int) []byte {
 	m := make([]byte, n)
-	m[0] = typ
+	m[0] = byte(typ)
 	if n >= 26 {
 		m[25] = 125
 	}
-	b := []byte{0x60, 0, 0, 0, 0, byte(8 + n), 0, hops}
-	s, d := netip.MustParseAddr(src).As16(), netip.MustParseAddr("ff02::1").As16()
-	b = append(append(b, s[:]...), d[:]...)
-	b = append(b, protoICMPv6, 0, 5, 2, 0, 0, 1, 0)
-	binary.BigEndian.PutUint16(m[2:], ^uint16(fold(fold(fold(0, s[:]), d[:])+uint32(n)+protoICMPv6, m)))
-	return append(b, m...)
+	s := netip.MustParseAddr(src)
+	binary.BigEndian.PutUint16(m[2:], ^wire.Sum6(s, mld.AllNodes, wire.ProtoICMPv6, m))
+	b, err := mld.AppendPacket(nil, s, mld.AllNodes, m)
+	if err != nil {
+		panic(err)
+	}
+	b[7] = hops
+	return b
 }
 
 func udpPacket(dst string, fragment uint16) []byte {
-	b := []byte{0x45, 0, 0, 30, 0, 0, 0, 0, 1, protoUDP, 0, 0, 192, 0, 2, 9}
+	b := []byte{0x45, 0, 0, 30, 0, 0, 0, 0, 1, wire.ProtoUDP, 0, 0, 192, 0, 2, 9}
 	binary.BigEndian.PutUint16(b[6:], fragment)
 	a := netip.MustParseAddr(dst).As4()
 	return append(append(b, a[:]...), 0x12, 0x34, 0x13, 0x8c, 0, 10, 0, 0, 'h', 'i')
@@ -142,25 +151,25 @@ func TestParseFrame(t *testing.T) {
 		kind    frameKind
 		version int
 	}{
-		{"IGMPv1 query", igmpPacket(igmpQuery, 0), frameQuery, 1},
-		{"IGMPv2 query", igmpPacket(igmpQuery, 100), frameQuery, 2},
-		{"IGMPv3 query", igmpPacket(igmpQuery, 100, 2, 125, 0, 0), frameQuery, 3},
-		{"IGMPv3 query, code 0", igmpPacket(igmpQuery, 0, 2, 125, 0, 0), frameQuery, 3},
-		{"no version has 9 bytes", igmpPacket(igmpQuery, 100, 2), frameOther, 0},
-		{"bad checksum", flip(igmpPacket(igmpQuery, 100), 30), frameOther, 0},
-		{"IGMPv1 report", igmpPacket(igmpReport1, 0), frameReport, 1},
-		{"IGMPv2 leave", igmpPacket(igmpLeave, 0), frameReport, 2},
-		{"IGMPv3 report", igmpPacket(igmpReport3, 0), frameReport, 3},
-		{"MLDv1 query", mldPacket("fe80::1", 1, mldQuery, 24), frameQuery, 1},
-		{"MLDv2 query", mldPacket("fe80::1", 1, mldQuery, 28), frameQuery, 2},
-		{"MLD query of 26 bytes", mldPacket("fe80::1", 1, mldQuery, 26), frameOther, 0},
-		{"not link-local", mldPacket("2001:db8::1", 1, mldQuery, 28), frameOther, 0},
-		{"hop limit 2", mldPacket("fe80::1", 2, mldQuery, 28), frameOther, 0},
-		{"no alert", flip(mldPacket("fe80::1", 1, mldQuery, 28), 42), frameOther, 0},
-		{"alert for RSVP", flip(mldPacket("fe80::1", 1, mldQuery, 28), 45), frameOther, 0},
-		{"bad checksum", flip(mldPacket("fe80::1", 1, mldQuery, 28), 60), frameOther, 0},
-		{"MLDv1 done", mldPacket("fe80::1", 1, mldDone, 24), frameReport, 1},
-		{"MLDv2 report", mldPacket("::", 1, mldReport2, 28), frameReport, 2},
+		{"IGMPv1 query", igmpPacket(igmp.TypeQuery, 0), frameQuery, 1},
+		{"IGMPv2 query", igmpPacket(igmp.TypeQuery, 100), frameQuery, 2},
+		{"IGMPv3 query", igmpPacket(igmp.TypeQuery, 100, 2, 125, 0, 0), frameQuery, 3},
+		{"IGMPv3 query, code 0", igmpPacket(igmp.TypeQuery, 0, 2, 125, 0, 0), frameQuery, 3},
+		{"no version has 9 bytes", igmpPacket(igmp.TypeQuery, 100, 2), frameOther, 0},
+		{"bad checksum", flip(igmpPacket(igmp.TypeQuery, 100), 30), frameOther, 0},
+		{"IGMPv1 report", igmpPacket(igmp.TypeReport1, 0), frameReport, 1},
+		{"IGMPv2 leave", igmpPacket(igmp.TypeLeave, 0), frameReport, 2},
+		{"IGMPv3 report", igmpPacket(igmp.TypeReport3, 0), frameReport, 3},
+		{"MLDv1 query", mldPacket("fe80::1", 1, mld.TypeQuery, 24), frameQuery, 1},
+		{"MLDv2 query", mldPacket("fe80::1", 1, mld.TypeQuery, 28), frameQuery, 2},
+		{"MLD query of 26 bytes", mldPacket("fe80::1", 1, mld.TypeQuery, 26), frameOther, 0},
+		{"not link-local", mldPacket("2001:db8::1", 1, mld.TypeQuery, 28), frameOther, 0},
+		{"hop limit 2", mldPacket("fe80::1", 2, mld.TypeQuery, 28), frameOther, 0},
+		{"no alert", flip(mldPacket("fe80::1", 1, mld.TypeQuery, 28), 42), frameOther, 0},
+		{"alert for RSVP", flip(mldPacket("fe80::1", 1, mld.TypeQuery, 28), 45), frameOther, 0},
+		{"bad checksum", flip(mldPacket("fe80::1", 1, mld.TypeQuery, 28), 60), frameOther, 0},
+		{"MLDv1 done", mldPacket("fe80::1", 1, mld.TypeDone, 24), frameReport, 1},
+		{"MLDv2 report", mldPacket("::", 1, mld.TypeReport2, 28), frameReport, 2},
 		{"UDP to a group", udpPacket("239.1.2.3", 0), frameGroup, 0},
 		{"its first fragment", udpPacket("239.1.2.3", 0x2000), frameGroup, 0},
 		{"a later one", udpPacket("239.1.2.3", 3), frameOther, 0},
@@ -181,11 +190,6 @@ func TestParseFrame(t *testing.T) {
 			parseFrame(tt.b[:n])
 		}
 	}
-	for code, want := range map[byte]time.Duration{0: 0, 127: 127, 128: 128, 0x8a: 208, 255: 31744} {
-		if got := seconds8(code); got != want*time.Second {
-			t.Errorf("code %d is %v, want %d s", code, got, want)
-		}
-	}
 }
 
 // The filter of the tap, run in the virtual machine, which has no VLAN tags.
@@ -193,7 +197,7 @@ func TestTapFilter(t *testing.T) {
 	udp6 := func(dst string) []byte {
 		a := netip.MustParseAddr(dst).As16()
 		b := append(make([]byte, 24), a[:]...)
-		b[0], b[6] = 0x60, protoUDP
+		b[0], b[6] = 0x60, wire.ProtoUDP
 		return append(b, make([]byte, 8)...)
 	}
 	arp := make([]byte, 28)
@@ -202,10 +206,10 @@ func TestTapFilter(t *testing.T) {
 		b           []byte
 		want        bool
 	}{
-		{"IGMP", "", igmpPacket(igmpQuery, 100), true},
-		{"IGMP beside a group", "239.1.2.3", igmpPacket(igmpQuery, 100), true},
-		{"MLD", "", mldPacket("fe80::1", 1, mldQuery, 24), true},
-		{"MLD beside a group", "ff15::3:1", mldPacket("fe80::1", 1, mldQuery, 24), true},
+		{"IGMP", "", igmpPacket(igmp.TypeQuery, 100), true},
+		{"IGMP beside a group", "239.1.2.3", igmpPacket(igmp.TypeQuery, 100), true},
+		{"MLD", "", mldPacket("fe80::1", 1, mld.TypeQuery, 24), true},
+		{"MLD beside a group", "ff15::3:1", mldPacket("fe80::1", 1, mld.TypeQuery, 24), true},
 		{"the group", "239.1.2.3", udpPacket("239.1.2.3", 0), true},
 		{"its alias", "239.1.2.3", udpPacket("239.129.2.3", 0), false},
 		{"no group", "", udpPacket("239.1.2.3", 0), false},
@@ -271,7 +275,7 @@ func TestParseLink(t *testing.T) {
 }
 
 func FuzzDiagnoseParsers(f *testing.F) {
-	for _, s := range []string{igmpText, snmpText, "eth0: 1 2 3 4 5 6 7 8", "1: 0703FFEF:138C 0 07 0 0 0 0 0 42 2 0 17", string(mldPacket("fe80::1", 1, mldQuery, 28)), string(igmpPacket(igmpQuery, 1))} {
+	for _, s := range []string{igmpText, snmpText, "eth0: 1 2 3 4 5 6 7 8", "1: 0703FFEF:138C 0 07 0 0 0 0 0 42 2 0 17", string(mldPacket("fe80::1", 1, mld.TypeQuery, 28)), string(igmpPacket(igmp.TypeQuery, 1))} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -21,8 +21,6 @@ const (
 // mode and number of sources.
 func filterHeader(word int) int { return word + storageSize + 8 }
 
-const storageSize = 128 // of struct sockaddr_storage
-
 // groupFilter is struct group_filter with the sources of f.
 func groupFilter(ifindex int, g netip.Addr, f group.Filter, word int) []byte {
 	h := filterHeader(word)

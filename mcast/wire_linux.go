@@ -180,5 +180,3 @@ func appendControl(b []byte, word, level, typ int, data []byte) []byte {
 	}
 	return b
 }
-
-func align(n, word int) int { return (n + word - 1) &^ (word - 1) }

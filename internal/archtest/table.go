@@ -75,6 +75,7 @@ var rooms = []room{
 	{"internal/pace", f1, nil},
 	{"internal/gmp", f1, nil},
 	{"internal/flow", f1, nil},
+	{"internal/control", f1, nil},
 	{"internal/netem", f1, nil},
 	{"internal/drive", f2, nil},
 	{"internal/netlab", f2, nil},

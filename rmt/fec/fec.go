@@ -76,6 +76,18 @@ type OTI struct {
 
 	// G is the number of symbols per packet of ReedSolomonGF2m; 0 reads as 1.
 	G uint8
+
+	// Blocks is the number of source blocks of RaptorQ, which is given instead
+	// of a maximum length: Z of RFC 6330 section 3.3.3, 1 to 255.
+	Blocks uint8
+
+	// SubBlocks is the number of sub-blocks in a source block of RaptorQ, N of
+	// RFC 6330 section 3.3.3, at least 1.
+	SubBlocks uint16
+
+	// Align is the symbol alignment of RaptorQ in bytes, Al of RFC 6330 section
+	// 3.3.3, at least 1.
+	Align uint8
 }
 
 // Errors of OTI validation and partition.
@@ -84,6 +96,7 @@ var (
 	ErrBlockLen       = errors.New("fec: maximum source block length is 0")
 	ErrTransferLength = errors.New("fec: object longer than 2^48-1 bytes")
 	ErrTooManyBlocks  = errors.New("fec: object needs more source blocks than the payload ID can number")
+	ErrBlockCount     = errors.New("fec: object cannot have this number of source blocks")
 	ErrBlockTooLarge  = errors.New("fec: source block longer than this machine can address")
 	ErrUnknownScheme  = errors.New("fec: encoding ID not registered")
 	ErrCodeSize       = errors.New("fec: block and parity do not fit the code")

@@ -20,7 +20,8 @@ type Partition struct {
 
 // Partition computes the layout of the object o describes. It needs a symbol
 // size and a block length, and fails when the scheme's payload ID cannot number
-// the blocks.
+// the blocks. For RaptorQ it needs the number of blocks as well, and makes as many
+// (RFC 6330 section 4.4.1.2, where the algorithm is the same).
 func (o *OTI) Partition() (Partition, error) {
 	switch {
 	case o.SymbolSize == 0:
@@ -35,6 +36,12 @@ func (o *OTI) Partition() (Partition, error) {
 	p := Partition{length: o.TransferLength, symbolSize: e}
 	if t > 0 {
 		p.blocks = (t + b - 1) / b
+		if o.EncodingID == RaptorQ {
+			p.blocks = uint64(o.Blocks)
+			if p.blocks == 0 || p.blocks > t || (t+p.blocks-1)/p.blocks > b {
+				return Partition{}, fmt.Errorf("%w: %d symbols in %d blocks of at most %d", ErrBlockCount, t, p.blocks, b)
+			}
+		}
 		p.large = (t + p.blocks - 1) / p.blocks
 		p.small = t / p.blocks
 		p.numLarge = t - p.small*p.blocks
