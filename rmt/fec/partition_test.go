@@ -244,3 +244,30 @@ func FuzzPartition(f *testing.F) {
 		}
 	})
 }
+
+// RaptorQ's OTI says how many blocks there are instead of how long they may be:
+// RFC 6330 section 4.4.1.2.
+func TestPartitionRaptorQ(t *testing.T) {
+	o := fec.OTI{EncodingID: fec.RaptorQ, TransferLength: 99, SymbolSize: 10, MaxBlockLen: 100, Blocks: 6}
+	p, err := o.Partition()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 10 symbols in 6 blocks: four of 2 and two of 1. By length 2 it would be 5.
+	if p.Blocks() != 6 || p.BlockLen(3) != 2 || p.BlockLen(4) != 1 || p.Offset(4) != 80 || p.BlockBytes(5) != 9 {
+		t.Errorf("%+v", p)
+	}
+	for _, bad := range []fec.OTI{
+		{EncodingID: fec.RaptorQ, TransferLength: 99, SymbolSize: 10, MaxBlockLen: 100},
+		{EncodingID: fec.RaptorQ, TransferLength: 99, SymbolSize: 10, MaxBlockLen: 100, Blocks: 11},
+		{EncodingID: fec.RaptorQ, TransferLength: 99, SymbolSize: 10, MaxBlockLen: 4, Blocks: 2},
+	} {
+		if _, err := bad.Partition(); !errors.Is(err, fec.ErrBlockCount) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	empty := fec.OTI{EncodingID: fec.RaptorQ, SymbolSize: 10, MaxBlockLen: 1, Blocks: 1}
+	if p, err = empty.Partition(); err != nil || p.Blocks() != 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
