@@ -6,7 +6,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 60s
 BENCH       ?= .
 PLATFORMS   := linux/amd64 linux/arm64 linux/386 \
-               darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
+               darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64 freebsd/386 windows/386
 
 .PHONY: all test lint cross bench microbench fuzz peers examples
 

@@ -65,8 +65,28 @@
 //
 // # Systems
 //
-// Linux has everything. Elsewhere the same API runs on golang.org/x/net with one
-// packet per system call and the filters the system offers;
-// [Conn.Capabilities] says which. Those systems are compiled, not run, in this
-// module's tests, except that the code they share is also run on Linux.
+// Linux has everything. Elsewhere the same API moves one packet per system call, and
+// [Conn.Capabilities] says what the system offers; what it does not is an
+// [*UnsupportedError]. Those systems are compiled, not run, in this module's tests,
+// but all the code they share, and all the bytes they exchange with their kernels,
+// are tested on Linux.
+//
+//   - macOS, FreeBSD and Windows have source-specific joins, Block and Unblock, for
+//     IPv4 and IPv6 by interface index; the group, interface, hop limit and TOS of each
+//     packet received; and a source address for each packet sent. macOS and FreeBSD also
+//     have arrival times.
+//   - None of these has whole filters, batches, offload or a count of drops. All
+//     compare what arrives with what was joined after the copy.
+//   - On macOS, OpenJDK avoids blocking IPv4 sources and joining IPv6 ones, as not
+//     reliable. Here they are used; what arrives that was not asked for is dropped by
+//     the comparison and counted in Stats.Foreign. Since macOS 15 the user has to allow
+//     a program to use the local network; until then sending fails with ErrNoRoute, or
+//     packets vanish. Datagrams of more than 9,216 bytes need a larger [WriteBuffer], on
+//     FreeBSD too.
+//   - Windows applies [Loopback] to what is received. It does not tell the group and
+//     interface of some packets that this host sent itself. [TOS] works on versions
+//     that let IPV6_TCLASS be set. Any program of any user can open the same port, as
+//     is needed to share it, and a later one may take unicast packets away.
+//   - The other BSDs, Solaris and AIX run on golang.org/x/net and have what it has
+//     there: mostly any-source joins only.
 package mcast

@@ -14,6 +14,8 @@ func explain(_ string, err error) error { return err }
 
 func isQueueFull(error) bool { return false }
 func isGone(error) bool      { return false }
+func isNoMemory(error) bool  { return false }
+func isNoOption(error) bool  { return false }
 
 func limitError(err error, _ netip.Addr, _ group.Filter, _ bool) error { return err }
 

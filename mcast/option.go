@@ -151,7 +151,8 @@ func Loopback(on bool) Option {
 
 // TOS sets the IPv4 TOS or IPv6 traffic class octet of packets sent, 0 to 255:
 // DSCP in the upper six bits, ECN in the lower two (RFC 2474 section 3, RFC 3168
-// section 5). The default is 0.
+// section 5). The default is 0. A Windows that cannot send it makes opening fail with
+// an UnsupportedError.
 func TOS(n int) Option {
 	return func(c *config) error {
 		if n < 0 || n > 255 {

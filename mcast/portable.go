@@ -1,7 +1,6 @@
 package mcast
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -15,10 +14,11 @@ import (
 	"github.com/gomulticast/multicast/mcast/group"
 )
 
-// sockPortable is the socket of systems other than Linux, on golang.org/x/net. It
-// moves one packet per system call, through a buffer of its own so that a packet
-// longer than the caller's space is noticed everywhere. It has no build tag: tests
-// run it on Linux.
+// sockPortable is the socket of systems other than Linux: over package net, with
+// this package's own options and control messages where it has the system's abi and
+// golang.org/x/net elsewhere. It moves one packet per system call, through a buffer
+// of its own so that a packet longer than the caller's space is noticed everywhere.
+// It has no build tag: tests run it on Linux.
 type sockPortable struct {
 	cfg     *config
 	members *members
@@ -33,17 +33,18 @@ type sockPortable struct {
 	wmu sync.Mutex
 }
 
-// ipConn is what differs between ipv4.PacketConn and ipv6.PacketConn. An ifindex
-// or hop limit of 0, an invalid dst and a nil source are unknown or not asked for.
+// ipConn is what differs between systems and IP versions. An ifindex or hop limit
+// of 0 and an invalid dst or src are unknown or not asked for.
 type ipConn interface {
 	// controls asks for what arrives with each packet and reports what the
 	// system agreed to.
-	controls() (destination, hopLimit, tos bool)
-	read(b []byte) (n int, src net.Addr, a origin, err error)
-	// sources reports whether write can choose the source address.
+	controls() Capabilities
+	read(b []byte) (n int, src netip.AddrPort, o origin, err error)
+	// sources and interfaces report whether write can choose the source
+	// address and the interface.
 	sources() bool
-	// write sends b, from src on ifindex when src is valid.
-	write(b []byte, src netip.Addr, ifindex int, to *net.UDPAddr) error
+	interfaces() bool
+	write(b []byte, src netip.Addr, ifindex int, to netip.AddrPort) error
 
 	join(ifi *net.Interface, ch group.Channel) error
 	leave(ifi *net.Interface, ch group.Channel) error
@@ -56,24 +57,12 @@ type ipConn interface {
 	setTOS(n int) error
 }
 
-// origin is what control messages say of a packet.
-type origin struct {
-	dst      netip.Addr
-	ifindex  int
-	hopLimit int
-	tos      uint8
-}
-
 func openPortable(cfg *config, m *members, count *counters) (socket, error) {
-	return openPortableOn(cfg, m, count, func(c *net.UDPConn) ipConn {
-		if cfg.group.Addr().Is4() {
-			return newIPv4(c)
-		}
-		return newIPv6(c)
-	})
+	return openPortableOn(systemABI, cfg, m, count)
 }
 
-func openPortableOn(cfg *config, m *members, count *counters, ipOf func(*net.UDPConn) ipConn) (socket, error) {
+// openPortableOn uses x/net when a is nil.
+func openPortableOn(a *abi, cfg *config, m *members, count *counters) (socket, error) {
 	if cfg.funnel {
 		return nil, fail(unsupported("mcast.Funnel"), nil, "use mcast.MultiGroup")
 	}
@@ -92,8 +81,18 @@ func openPortableOn(cfg *config, m *members, count *counters, ipOf func(*net.UDP
 		return nil, err
 	}
 	s := &sockPortable{cfg: cfg, members: m, count: count, udp: pc.(*net.UDPConn), buf: make([]byte, OffloadSpace)}
-	s.ip = ipOf(s.udp)
-	if err := s.setup(); err != nil {
+	switch is4 := cfg.group.Addr().Is4(); {
+	case a != nil:
+		s.ip, err = newABIConn(s.udp, a, is4)
+	case is4:
+		s.ip = newIPv4(s.udp)
+	default:
+		s.ip = newIPv6(s.udp)
+	}
+	if err == nil {
+		err = s.setup()
+	}
+	if err != nil {
 		s.udp.Close()
 		return nil, err
 	}
@@ -102,8 +101,8 @@ func openPortableOn(cfg *config, m *members, count *counters, ipOf func(*net.UDP
 
 func (s *sockPortable) setup() error {
 	cfg := s.cfg
+	s.caps = s.ip.controls()
 	s.caps.Batch = 1
-	s.caps.Destination, s.caps.HopLimit, s.caps.TOS = s.ip.controls()
 	if err := s.ip.setInterface(&cfg.ifi); err != nil {
 		return err
 	}
@@ -167,15 +166,13 @@ func (s *sockPortable) read(b []byte) (datagram.Packet, error) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
 	for {
-		n, from, a, err := s.ip.read(s.buf)
+		n, src, a, err := s.ip.read(s.buf)
 		if err != nil {
 			return datagram.Packet{}, err
 		}
-		ua, ok := from.(*net.UDPAddr)
-		if !ok {
+		if !src.IsValid() {
 			continue
 		}
-		src := ua.AddrPort()
 		src = netip.AddrPortFrom(src.Addr().Unmap().WithZone(""), src.Port())
 		if !a.dst.IsValid() {
 			// The system does not say; the group is the best guess.
@@ -188,7 +185,7 @@ func (s *sockPortable) read(b []byte) (datagram.Packet, error) {
 		return datagram.Packet{
 			Data: b[:copy(b, s.buf[:n])], Truncated: n > len(b),
 			Src: src, Dst: netip.AddrPortFrom(a.dst, s.cfg.group.Port()),
-			IfIndex: a.ifindex, HopLimit: a.hopLimit, TOS: a.tos,
+			IfIndex: a.ifindex, HopLimit: a.hopLimit, TOS: a.tos, Time: a.time,
 		}, nil
 	}
 }
@@ -213,7 +210,7 @@ func (s *sockPortable) write(b []byte, dst netip.AddrPort) error {
 }
 
 // writePacket sends the datagrams of one packet.
-func (s *sockPortable) writePacket(p *datagram.Packet) (err error) {
+func (s *sockPortable) writePacket(p *datagram.Packet) error {
 	dst := p.Dst
 	if !dst.IsValid() {
 		dst = s.cfg.group
@@ -226,15 +223,26 @@ func (s *sockPortable) writePacket(p *datagram.Packet) (err error) {
 	if !src.IsValid() && to.IsMulticast() {
 		src = s.cfg.src
 	}
-	undo, err := s.adjust(p, to)
-	defer func() { err = errors.Join(err, undo()) }()
-	if err != nil {
-		return err
+	if p.HopLimit > 0 || p.TOS != 0 || p.IfIndex != 0 {
+		undo, err := s.adjust(p, to)
+		if err == nil {
+			err = s.writeTo(p, src, dst.Port(), to)
+		}
+		return errors.Join(err, undo())
 	}
-	ua := &net.UDPAddr{IP: to.AsSlice(), Port: int(dst.Port()), Zone: to.Zone()}
-	if ua.Zone == "" && to.Is6() && (to.IsLinkLocalUnicast() || group.ScopeOf(to).NeedsZone()) {
-		ua.Zone = s.zone(p.IfIndex)
+	return s.writeTo(p, src, dst.Port(), to)
+}
+
+// writeTo sends the datagrams of one packet with the socket as it is.
+func (s *sockPortable) writeTo(p *datagram.Packet, src netip.Addr, port uint16, to netip.Addr) error {
+	ifindex := p.IfIndex
+	if ifindex == 0 && src.IsValid() && (to.IsMulticast() || src.IsLinkLocalUnicast()) {
+		ifindex = s.cfg.link().Index // every link has its own link-local addresses
 	}
+	if to.Zone() == "" && to.Is6() && (to.IsLinkLocalUnicast() || group.ScopeOf(to).NeedsZone()) {
+		to = to.WithZone(s.zone(p.IfIndex))
+	}
+	dst := netip.AddrPortFrom(to, port)
 	size := len(p.Data)
 	if p.SegSize > 0 && p.SegSize < size {
 		size = p.SegSize
@@ -242,7 +250,7 @@ func (s *sockPortable) writePacket(p *datagram.Packet) (err error) {
 	rest := p.Data
 	for {
 		n := min(size, len(rest))
-		if err := s.send(rest[:n], src, cmp.Or(p.IfIndex, s.cfg.link().Index), ua); err != nil {
+		if err := s.send(rest[:n], src, ifindex, dst); err != nil {
 			return err
 		}
 		if rest = rest[n:]; len(rest) == 0 {
@@ -253,7 +261,7 @@ func (s *sockPortable) writePacket(p *datagram.Packet) (err error) {
 
 // send waits a little while the interface's queue is full, which BSD systems tell
 // with ENOBUFS where Linux blocks.
-func (s *sockPortable) send(b []byte, src netip.Addr, ifindex int, to *net.UDPAddr) error {
+func (s *sockPortable) send(b []byte, src netip.Addr, ifindex int, to netip.AddrPort) error {
 	for try := 0; ; try++ {
 		err := s.ip.write(b, src, ifindex, to)
 		if err == nil || !isQueueFull(err) || try == queueWaits {
@@ -264,8 +272,8 @@ func (s *sockPortable) send(b []byte, src netip.Addr, ifindex int, to *net.UDPAd
 }
 
 // adjust changes the socket's settings for one packet that asks for its own, and
-// returns how to change them back. x/net has control messages for few of them on
-// few systems; this works on all, and is not for the common case.
+// returns how to change them back. Few systems have control messages for all of
+// them; this works on every one, and is not for the common case.
 func (s *sockPortable) adjust(p *datagram.Packet, to netip.Addr) (undo func() error, err error) {
 	var undos []func() error
 	undo = func() error {
@@ -292,7 +300,7 @@ func (s *sockPortable) adjust(p *datagram.Packet, to netip.Addr) (undo func() er
 			return undo, err
 		}
 	}
-	if p.IfIndex != 0 && p.IfIndex != s.cfg.link().Index && to.IsMulticast() {
+	if p.IfIndex != 0 && p.IfIndex != s.cfg.link().Index && to.IsMulticast() && !s.ip.interfaces() {
 		ifi, err := net.InterfaceByIndex(p.IfIndex)
 		if err != nil {
 			return undo, fail(ErrNoInterface, nil, "no interface has the packet's IfIndex %d", p.IfIndex)

@@ -10,6 +10,8 @@ import (
 	"github.com/gomulticast/multicast/mcast/group"
 )
 
+// This file is the sockets of golang.org/x/net, for systems without an abi here.
+
 func udpAddr(a netip.Addr) *net.UDPAddr { return &net.UDPAddr{IP: a.AsSlice()} }
 
 func toAddr(ip net.IP) netip.Addr {
@@ -17,22 +19,30 @@ func toAddr(ip net.IP) netip.Addr {
 	return a.Unmap()
 }
 
+func fromUDPAddr(a net.Addr) netip.AddrPort {
+	if ua, ok := a.(*net.UDPAddr); ok {
+		return ua.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
 type connIPv4 struct{ p *ipv4.PacketConn }
 
 func newIPv4(c *net.UDPConn) connIPv4 { return connIPv4{ipv4.NewPacketConn(c)} }
 
-func (c connIPv4) controls() (destination, hopLimit, tos bool) {
-	destination = c.p.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true) == nil
-	hopLimit = c.p.SetControlMessage(ipv4.FlagTTL, true) == nil
-	return destination, hopLimit, false
+func (c connIPv4) controls() Capabilities {
+	return Capabilities{
+		Destination: c.p.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true) == nil,
+		HopLimit:    c.p.SetControlMessage(ipv4.FlagTTL, true) == nil,
+	}
 }
 
-func (c connIPv4) read(b []byte) (int, net.Addr, origin, error) {
+func (c connIPv4) read(b []byte) (int, netip.AddrPort, origin, error) {
 	n, cm, src, err := c.p.ReadFrom(b)
 	if cm == nil {
-		return n, src, origin{}, err
+		return n, fromUDPAddr(src), origin{}, err
 	}
-	return n, src, origin{dst: toAddr(cm.Dst), ifindex: cm.IfIndex, hopLimit: cm.TTL}, err
+	return n, fromUDPAddr(src), origin{dst: toAddr(cm.Dst), ifindex: cm.IfIndex, hopLimit: cm.TTL}, err
 }
 
 // sources: x/net makes an empty message of what the system has no message for.
@@ -40,7 +50,9 @@ func (c connIPv4) sources() bool {
 	return len((&ipv4.ControlMessage{Src: net.IPv4(127, 0, 0, 1)}).Marshal()) > 0
 }
 
-func (c connIPv4) write(b []byte, src netip.Addr, _ int, to *net.UDPAddr) error {
+func (c connIPv4) interfaces() bool { return false }
+
+func (c connIPv4) write(b []byte, src netip.Addr, _ int, to netip.AddrPort) error {
 	var cm *ipv4.ControlMessage
 	if src.IsValid() {
 		if !c.sources() {
@@ -48,7 +60,7 @@ func (c connIPv4) write(b []byte, src netip.Addr, _ int, to *net.UDPAddr) error 
 		}
 		cm = &ipv4.ControlMessage{Src: src.AsSlice()}
 	}
-	_, err := c.p.WriteTo(b, cm, to)
+	_, err := c.p.WriteTo(b, cm, net.UDPAddrFromAddrPort(to))
 	return err
 }
 
@@ -96,26 +108,29 @@ type connIPv6 struct{ p *ipv6.PacketConn }
 
 func newIPv6(c *net.UDPConn) connIPv6 { return connIPv6{ipv6.NewPacketConn(c)} }
 
-func (c connIPv6) controls() (destination, hopLimit, tos bool) {
-	destination = c.p.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true) == nil
-	hopLimit = c.p.SetControlMessage(ipv6.FlagHopLimit, true) == nil
-	tos = c.p.SetControlMessage(ipv6.FlagTrafficClass, true) == nil
-	return destination, hopLimit, tos
+func (c connIPv6) controls() Capabilities {
+	return Capabilities{
+		Destination: c.p.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true) == nil,
+		HopLimit:    c.p.SetControlMessage(ipv6.FlagHopLimit, true) == nil,
+		TOS:         c.p.SetControlMessage(ipv6.FlagTrafficClass, true) == nil,
+	}
 }
 
-func (c connIPv6) read(b []byte) (int, net.Addr, origin, error) {
+func (c connIPv6) read(b []byte) (int, netip.AddrPort, origin, error) {
 	n, cm, src, err := c.p.ReadFrom(b)
 	if cm == nil {
-		return n, src, origin{}, err
+		return n, fromUDPAddr(src), origin{}, err
 	}
-	return n, src, origin{dst: toAddr(cm.Dst), ifindex: cm.IfIndex, hopLimit: cm.HopLimit, tos: uint8(cm.TrafficClass)}, err
+	return n, fromUDPAddr(src), origin{dst: toAddr(cm.Dst), ifindex: cm.IfIndex, hopLimit: cm.HopLimit, tos: uint8(cm.TrafficClass)}, err
 }
 
 func (c connIPv6) sources() bool {
 	return len((&ipv6.ControlMessage{Src: net.IPv6loopback}).Marshal()) > 0
 }
 
-func (c connIPv6) write(b []byte, src netip.Addr, ifindex int, to *net.UDPAddr) error {
+func (c connIPv6) interfaces() bool { return false }
+
+func (c connIPv6) write(b []byte, src netip.Addr, ifindex int, to netip.AddrPort) error {
 	var cm *ipv6.ControlMessage
 	if src.IsValid() {
 		if !c.sources() {
@@ -126,7 +141,7 @@ func (c connIPv6) write(b []byte, src netip.Addr, ifindex int, to *net.UDPAddr) 
 			cm.IfIndex = ifindex // every link has its own
 		}
 	}
-	_, err := c.p.WriteTo(b, cm, to)
+	_, err := c.p.WriteTo(b, cm, net.UDPAddrFromAddrPort(to))
 	return err
 }
 

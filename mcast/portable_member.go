@@ -7,7 +7,7 @@ import (
 	"github.com/gomulticast/multicast/mcast/group"
 )
 
-// change makes a filter true one source at a time, which is all that x/net has. The
+// change makes a filter true one source at a time, which every system has. The
 // mode of a filter cannot change that way; Conn does not ask for it.
 func (s *sockPortable) change(ifi *net.Interface, g netip.Addr, from, to group.Filter) error {
 	s.members.set(g, ifi.Index, to)
@@ -67,10 +67,11 @@ func (s *sockPortable) steps(ifi *net.Interface, g netip.Addr, from, to group.Fi
 	return err
 }
 
-// membershipError turns x/net's private "not implemented" into an UnsupportedError.
+// membershipError turns x/net's private "not implemented", an option that is not in
+// the abi, and a system's answer that it does not know one, into an UnsupportedError.
 // All other errors come from the system.
 func membershipError(err error, ch group.Channel) error {
-	if err == nil || isSystem(err) || ch.AnySource() {
+	if err == nil || isSystem(err) && !isNoOption(err) || ch.AnySource() {
 		return err
 	}
 	return fail(unsupported("a filter by source"), err, "join a group outside the source-specific range without mcast.Source and compare each packet's Src")

@@ -52,7 +52,9 @@ type Capabilities struct {
 	WholeFilter bool
 
 	// Destination: the group and interface of each packet are known. Without
-	// it packets of another group at the same port cannot be told apart.
+	// it packets of another group at the same port cannot be told apart. Windows
+	// leaves it out of some packets that this host sent itself; their Dst is then
+	// the connection's group.
 	Destination bool
 
 	// HopLimit and TOS: those fields of received packets are known.

@@ -1,8 +1,6 @@
 package mcast
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"net/netip"
 	"strings"
 	"testing"
@@ -16,21 +14,6 @@ import (
 
 // The bytes below are those of a little-endian machine: amd64 and arm64 with
 // 8-byte words, 386 with 4.
-
-func littleEndian(t *testing.T) {
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		t.Skip("the expected bytes are little-endian")
-	}
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // RFC 3678 section 5.1, with the padding of <linux/in.h>.
 func TestGroupReq(t *testing.T) {
