@@ -100,6 +100,7 @@ func (w *netlinkWatch) list() (all []linkEvent, err error) {
 		family = unix.AF_INET
 	}
 	for range listTries {
+		w.missed = nil // the list tells what came of it
 		w.h.file.SetReadDeadline(time.Now().Add(listWait))
 		if all, err = w.dump(unix.RTM_GETLINK, unix.AF_UNSPEC, nil); err == nil {
 			if all, err = w.dump(unix.RTM_GETADDR, family, all); err == nil {
@@ -134,9 +135,12 @@ func (w *netlinkWatch) dump(typ uint16, family byte, all []linkEvent) ([]linkEve
 			return all, err
 		}
 		all = append(all, r.answers...)
-		// What changed while the list was made may be in it or not: it comes
-		// after it, which does no harm if it is.
-		w.missed = append(w.missed, r.events...)
+		// The kernel makes the first part of a list when it is asked for. What
+		// is queued before that is older, and would bring back interfaces that
+		// are gone by now.
+		if len(all) > 0 {
+			w.missed = append(w.missed, r.events...)
+		}
 		broken = broken || r.broken
 		if r.done && broken {
 			return all, errListChanged
