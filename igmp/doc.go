@@ -38,6 +38,25 @@
 // all the RFCs want. Apart from these, appending a parsed message gives the same
 // bytes.
 //
+// # Engines
+//
+// [Host] reports what programs want, [Router] asks and learns what a link wants, [Proxy]
+// joins several routers to one host (RFC 4605), and [Snooper] learns from what passes
+// through a switch (RFC 4541). Each is a state machine without clock, goroutine or socket,
+// which is handed the time and whole IP packets. [RunHost], [RunRouter] and [RunProxy]
+// run them on connections that move whole IP packets, such as mcast.OpenRaw's:
+//
+//	conn, err := mcast.OpenRaw(ctx, "eth0", mcast.RawIGMP)
+//	router, err := igmp.RunRouter(conn, igmp.RouterConfig{Addr: conn.Addr(true)})
+//	for e, err := range router.Events(ctx) {
+//		fmt.Println(e.Kind, e.Group, e.Filter, err)
+//	}
+//
+// What a policy refuses, and what is malformed, an engine counts in its statistics, and
+// nothing else comes of it. All that it keeps for others has a limit, see [Limits].
+//
+// # Hostile input
+//
 // Nothing that is parsed here makes a function panic or loop, or allocate more than
 // its error.
 package igmp

@@ -101,6 +101,22 @@ func TestMistakes(t *testing.T) {
 		{"sendtest 239.1.2.3 --ttl -1", "from 0 to 255"},
 		{"sendtest 239.1.2.3 --duration -1s", "positive"},
 		{"sendtest 239.1.2.3 --iface nosuch0", "this host has"},
+		{"pcap", "name a capture"},
+		{"pcap a b", "what is"},
+		{"pcap /nonexistent.pcap", "no such file"},
+		{"monitor", "--iface"},
+		{"monitor eth0", "--iface"},
+		{"monitor --iface nosuch0", "this host has"},
+		{"monitor --iface lo --interval 1ms", "at least 10ms"},
+		{"monitor --iface lo --duration -1s", "positive time"},
+		{"querier", "--iface"},
+		{"querier eth0", "--iface"},
+		{"querier --iface nosuch0", "this host has"},
+		{"querier --iface lo --version 1", "give 2 or 3"},
+		{"querier --iface lo --mld 3", "give 1 or 2"},
+		{"querier --iface lo --interval 1ms", "from 1s to 1h"},
+		{"querier --iface lo --duration -1s", "positive time"},
+		{"querier --iface lo --ipv4 --ipv6", "each means only"},
 		{"demo one two", "a single file"},
 		{"demo --loss 60", "from 0 to 50"},
 		{"demo --rate fast", "as 100M, or max"},
@@ -117,7 +133,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"", "help", "--help", "send --help", "recv --help", "demo --help", "join --help", "sendtest --help", "--version"} {
+	for _, args := range []string{"", "help", "--help", "send --help", "recv --help", "demo --help", "join --help", "sendtest --help", "pcap --help", "monitor --help", "querier --help", "--version"} {
 		code, out, errs := mcastRun(t, strings.Fields(args)...)
 		if code != 0 || !strings.Contains(out, "mcast") || errs != "" {
 			t.Errorf("mcast %s: status %d\n%s%s", args, code, out, errs)
