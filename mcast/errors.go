@@ -104,8 +104,9 @@ var (
 
 // An OpError is an operation that failed, on what, why, and what to do.
 type OpError struct {
-	// Op is "open", "listen", "dial", "join", "leave", "block", "unblock", "set
-	// filter", "get filter", "read" or "write".
+	// Op is "open", "listen", "dial", "open raw", "join", "leave", "block",
+	// "unblock", "set filter", "get filter", "set deadline", "set outgoing",
+	// "diagnose", "read" or "write".
 	Op string
 
 	// Addr is the address and port as the caller wrote it; "" when the

@@ -1,3 +1,5 @@
+//go:build !race
+
 package gmp
 
 import (
@@ -6,11 +8,8 @@ import (
 )
 
 // A router that hears again what it knows allocates nothing, and neither does the
-// question where a packet goes.
+// question where a packet goes. The race detector does.
 func TestRefreshAllocatesNothing(t *testing.T) {
-	if underRace {
-		t.Skip("the race detector allocates")
-	}
 	both(t, func(t *testing.T, f *family) {
 		r := f.quiet(t, RouterConfig{Tracking: true})
 		s := f.newSnooper(t, SnooperConfig{})

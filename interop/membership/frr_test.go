@@ -26,18 +26,17 @@ const frrDir = "/usr/lib/frr"
 // A pim is FRR's pimd, with IGMP on d0 of a namespace.
 type pim struct{ dir string }
 
-// runPim skips the test where FRR is not installed, even where the lab is required: no
-// other test needs it.
+// runPim skips the test where FRR is not installed.
 func runPim(t *testing.T, n ns) pim {
 	t.Helper()
 	for _, name := range []string{filepath.Join(frrDir, "zebra"), filepath.Join(frrDir, "pimd"), "vtysh"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("package frr is not installed: %v", err)
+			required(t, fmt.Errorf("package frr is not installed: %w", err))
 		}
 	}
 	account, err := user.Lookup("frr")
 	if err != nil {
-		t.Skip(err)
+		required(t, err)
 	}
 	// The daemons give up root.
 	dir, err := os.MkdirTemp("", "frr")
