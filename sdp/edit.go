@@ -57,8 +57,18 @@ func (d *Description) DeleteLine(i int) error {
 	}
 	d.size -= len(d.lines[i].raw)
 	d.lines = slices.Delete(d.lines, i, i+1)
+	d.part(i)
 	d.edited = true
 	return d.index()
+}
+
+// part keeps line i apart from the one before: a CR that ends a line and an LF that is
+// an empty line would be one line ending.
+func (d *Description) part(i int) {
+	for ; i > 0 && i < len(d.lines) && d.lines[i].raw == "\n" && d.lines[i-1].Ending() == "\r"; i-- {
+		p := &d.lines[i-1]
+		p.raw = p.Text() + "\n" // which may be such a line itself now
+	}
 }
 
 // endingAt returns the ending for a new line before line i.
@@ -104,6 +114,8 @@ func (d *Description) replace(i, n int, text, ending string) error {
 		p.raw += ending
 	}
 	d.lines = slices.Replace(d.lines, i, i+n, l)
+	d.part(i)
+	d.part(i + 1)
 	d.size += more
 	d.edited = true
 	return d.index()

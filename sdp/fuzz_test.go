@@ -12,6 +12,8 @@ func FuzzParse(f *testing.F) {
 	for _, x := range fixtures {
 		f.Add([]byte(x.text))
 	}
+	f.Add([]byte("\r\ra=tool \n\nc=0"))
+	f.Add([]byte("\ra=tool \n\nc=0")) // without its second line, the first and third would be one
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := roundTrip(t, b)
 		_, err := sdp.Strict(b)
