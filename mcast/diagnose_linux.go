@@ -226,13 +226,20 @@ func (s *diagnoseSystem) checkVRF(ifi *net.Interface) {
 	if l.master == 0 {
 		return
 	}
-	if m, err := linkOf(l.master); err == nil && m.kind == "vrf" {
-		d := s.d
+	if m, err := linkOf(l.master); err == nil {
 		name := ifi.Name
 		if v, err := net.InterfaceByIndex(l.master); err == nil {
 			name = v.Name
 		}
-		d.add("vrf", Warning, ifi.Name, ifi.Name+" belongs to the VRF "+name+": sockets outside it do not get its packets, unless net.ipv4.udp_l3mdev_accept is 1",
+		s.d.below(ifi.Name, name, m)
+	}
+}
+
+// below tells about an interface that belongs to another, unless that is a bridge or
+// bond, which keeps no routes.
+func (d *diagnosis) below(ifi, name string, master linkInfo) {
+	if master.kind == "vrf" {
+		d.add("vrf", Warning, ifi, ifi+" belongs to the VRF "+name+": sockets outside it do not get its packets, unless net.ipv4.udp_l3mdev_accept is 1",
 			"run the program in it (ip vrf exec "+name+" ...)")
 	}
 }

@@ -322,19 +322,6 @@ func TestDiagnoseVLAN(t *testing.T) {
 	b.diagnose(t, DiagnoseConfig{Interface: "vb", Wait: short}).want(t, "querier:info")
 }
 
-func TestDiagnoseVRF(t *testing.T) {
-	t.Parallel()
-	_, b := pair(t)
-	if err := ip("-n", b.name, "link", "add", "red", "type", "vrf", "table", "10"); err != nil {
-		t.Logf("not on this kernel: %v", err)
-		return
-	}
-	b.diagnose(t, DiagnoseConfig{Interface: "vb"}).want(t, "-vrf")
-	b.ip(t, "link set red up")
-	b.ip(t, "link set vb master red")
-	b.diagnose(t, DiagnoseConfig{Interface: "vb"}).want(t, "vrf:warning")
-}
-
 // Without the right to listen on the wire Diagnose says what it cannot know.
 func TestDiagnoseUnprivileged(t *testing.T) {
 	t.Parallel()

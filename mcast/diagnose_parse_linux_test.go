@@ -263,7 +263,7 @@ func TestParseLink(t *testing.T) {
 	b := netlinkAttr(make([]byte, unix.SizeofIfInfomsg), unix.IFLA_MASTER, []byte{7, 0, 0, 0})
 	b = netlinkAttr(b, unix.IFLA_LINKINFO, info)
 	l, err := parseLink(b)
-	if err != nil || l.kind != "bridge" || !l.bridge.snooping || l.bridge.querier || l.bridge.querier4.String() != "192.0.2.1" || l.bridge.querier6.String() != "fe80::1" {
+	if err != nil || binary.NativeEndian.Uint32([]byte{7, 0, 0, 0}) != uint32(l.master) || l.kind != "bridge" || !l.bridge.snooping || l.bridge.querier || l.bridge.querier4.String() != "192.0.2.1" || l.bridge.querier6.String() != "fe80::1" {
 		t.Errorf("got %+v, %v", l, err)
 	}
 	for n := range b { // must not panic
@@ -333,6 +333,24 @@ func TestDiagnoseMachine(t *testing.T) {
 		}
 		if got := strings.Join(codes, " "); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// No kernel at hand has VRFs: this is the message, not the thing.
+func TestDiagnoseVRF(t *testing.T) {
+	for kind, want := range map[string]int{"vrf": 1, "bridge": 0, "bond": 0, "": 0} {
+		info := netlinkAttr(nil, unix.IFLA_INFO_KIND, append([]byte(kind), 0))
+		master, err := parseLink(netlinkAttr(make([]byte, unix.SizeofIfInfomsg), unix.IFLA_LINKINFO, info))
+		var d diagnosis
+		d.below("va", "red", master)
+		if err != nil || len(d.found) != want {
+			t.Errorf("%q: %v, %v", kind, d.found, err)
+		}
+		for _, f := range d.found {
+			if f.Code != "vrf" || f.Severity != Warning || f.Interface != "va" || !strings.Contains(f.Remedy, "ip vrf exec red") {
+				t.Errorf("%+v", f)
+			}
 		}
 	}
 }

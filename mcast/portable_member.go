@@ -67,9 +67,9 @@ func (s *sockPortable) steps(ifi *net.Interface, g netip.Addr, from, to group.Fi
 	return err
 }
 
-// membershipError turns x/net's private "not implemented", an option that is not in
-// the abi, and a system's answer that it does not know one, into an UnsupportedError.
-// All other errors come from the system.
+// membershipError makes an UnsupportedError of what says that the system has no such
+// option: x/net's private error, one that is not in the abi, the system's own answer.
+// All other errors are passed on.
 func membershipError(err error, ch group.Channel) error {
 	if err == nil || isSystem(err) && !isNoOption(err) || ch.AnySource() {
 		return err
