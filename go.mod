@@ -22,5 +22,5 @@ require (
 	github.com/mattn/go-runewidth v0.0.16 // indirect
 	github.com/pion/randutil v0.1.0 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
-	go.etcd.io/bbolt v1.5.0 // indirect
+	go.etcd.io/bbolt v1.5.0
 )
