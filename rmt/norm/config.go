@@ -3,6 +3,7 @@ package norm
 import (
 	crand "crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -51,6 +52,13 @@ type SenderConfig struct {
 	// Default 10 ms.
 	GRTT time.Duration
 
+	// MinGRTT is the least round-trip time that is believed. Default 1 ms.
+	MinGRTT time.Duration
+
+	// FlushInterval is the least time between two questions to the group whether it
+	// lacks anything. Default 10 ms.
+	FlushInterval time.Duration
+
 	// Backoff is the longest NACK delay of the receivers in units of the
 	// round-trip time, 1 to 15. Default 4; negative means none, for a single
 	// receiver.
@@ -88,6 +96,28 @@ func Satellite() SenderConfig {
 	return SenderConfig{Rate: 10_000_000, GRTT: 1500 * time.Millisecond, GroupSize: 10_000, BlockSize: 128, Parity: 32, AutoParity: 4, SegmentSize: 1300}
 }
 
+// LowLatency returns settings for streams of small messages to a few receivers nearby, to
+// be used with ReceiverConfig.RepairBySymbol: a loss is noticed with the next message and
+// asked for at once.
+func LowLatency() SenderConfig {
+	return SenderConfig{
+		GRTT: time.Millisecond, MinGRTT: 200 * time.Microsecond, Backoff: -1, GroupSize: 10,
+		BlockSize: 16, Parity: 4, FlushInterval: 2 * time.Millisecond,
+	}
+}
+
+// A SyncPolicy says where reception of a sender that is already at work begins.
+type SyncPolicy = core.SyncPolicy
+
+const (
+	// SyncCurrent begins with the object being sent; of a stream, with the block.
+	SyncCurrent = core.SyncCurrent
+	// SyncStream begins a stream at its beginning, as far as its sender keeps it.
+	SyncStream = core.SyncStream
+	// SyncAll asks for everything that the sender still has.
+	SyncAll = core.SyncAll
+)
+
 func (c *SenderConfig) core() core.SenderConfig {
 	seed := seed()
 	id := c.NodeID
@@ -97,7 +127,7 @@ func (c *SenderConfig) core() core.SenderConfig {
 	return core.SenderConfig{
 		NodeID: id, InstanceID: binary.BigEndian.Uint16(seed[28:]), Group: c.Group,
 		Rate: c.Rate, SegmentSize: c.SegmentSize, BlockSize: c.BlockSize, Parity: c.Parity,
-		AutoParity: c.AutoParity, Encoding: c.Encoding, Scheme: c.Scheme, GRTT: c.GRTT,
+		AutoParity: c.AutoParity, Encoding: c.Encoding, Scheme: c.Scheme, GRTT: c.GRTT, MinGRTT: c.MinGRTT, FlushInterval: c.FlushInterval,
 		Backoff: c.Backoff, GroupSize: c.GroupSize, RobustFactor: c.RobustFactor,
 		AckTimeout: c.AckTimeout, CacheObjects: c.CacheObjects,
 		Rand: rand.New(rand.NewChaCha8(seed)),
@@ -121,10 +151,49 @@ type ReceiverConfig struct {
 
 	// Dir is where files are put, by the names their senders gave them but
 	// never outside of it. It must exist. A file appears under its name when
-	// it is complete and verified, replacing one of that name; until then it
-	// has a temporary name. If Dir is empty files are kept in memory, as data
-	// objects are.
+	// it is complete and verified; until then it has a temporary name. If Dir
+	// is empty files are kept in memory, as data objects are. Several receivers may
+	// share one. Temporary files that others left there when they were killed are
+	// gone on with or removed.
 	Dir string
+
+	// OnExist is what becomes of a file when there is one of its name. Default
+	// Replace.
+	OnExist Existing
+
+	// KeepModes gives files, and directories that are made because they are listed in a
+	// set, the permissions their senders have them with, except those of others to
+	// write. By default files are not executable.
+	KeepModes bool
+
+	// KeepPartial is how long a file of a MiB and more that was not complete is kept
+	// for this or a later receiver on Dir to go on with, if its sender announced its
+	// SHA-256. Default 1 day; negative removes it. At most 1,024 are kept, and
+	// 256 GiB but for the newest.
+	KeepPartial time.Duration
+
+	// AlwaysReceive receives what is here already too, whatever its sender says: see
+	// [IfAbsent]. Otherwise whoever can send to the session can find out whether a file
+	// of a certain name and content is here, and has files read.
+	AlwaysReceive bool
+
+	// Fsync has the disk confirm each file before its receipt is.
+	Fsync bool
+
+	// MaxFileSize bounds a file in Dir, in bytes; default 1 TiB. MaxFiles bounds how
+	// many are being received at a time; default 1,024.
+	MaxFileSize int64
+	MaxFiles    int
+
+	// SenderFiles and SenderBytes bound what one sender, by its address, may put
+	// into Dir while the receiver lives. Default 0 is no bound.
+	SenderFiles int
+	SenderBytes int64
+
+	// KeepFree is how much room is left on the disk of Dir, in bytes: a file for which
+	// there is not more than that is not begun. Default 64 MiB; negative does not
+	// look.
+	KeepFree int64
 
 	// Unicast sends NACKs and ACKs to the sender's address instead of the
 	// group. Source-specific groups need it.
@@ -140,6 +209,17 @@ type ReceiverConfig struct {
 	// MaxMemory bounds data objects, being received or waiting in Objects,
 	// together. Default 256 MiB.
 	MaxMemory int64
+
+	// Sync is what is received of a sender that is already at work. Default
+	// SyncCurrent.
+	Sync SyncPolicy
+
+	// RepairBySymbol asks for what is missing of a stream as soon as something later
+	// arrives, not at the end of its block: see [LowLatency].
+	RepairBySymbol bool
+
+	// MaxMessage bounds what ReadMessage reads, in bytes. Default 16 MiB.
+	MaxMessage int
 
 	// MaxSenders and MaxObjects bound how many senders, and objects of one
 	// sender, are received at a time. Default 64 and 256.
@@ -157,15 +237,40 @@ func (c *ReceiverConfig) core() core.ReceiverConfig {
 	}
 	return core.ReceiverConfig{
 		NodeID: id, Group: c.Group, Unicast: c.Unicast, Scheme: c.Scheme,
-		BufferBytes: c.BufferBytes, MaxSenders: c.MaxSenders, MaxObjects: c.MaxObjects,
+		InfoFirst: c.Dir != "", Sync: c.Sync, RepairBySymbol: c.RepairBySymbol, BufferBytes: c.BufferBytes, MaxSenders: c.MaxSenders, MaxObjects: c.MaxObjects,
 		Rand: rand.New(rand.NewChaCha8(seed)),
 	}
 }
 
 // Validate reports the first setting that makes no sense, wrapping ErrConfig.
 func (c ReceiverConfig) Validate() error {
+	if err := c.files(); err != nil {
+		return err
+	}
 	_, err := core.NewReceiver(c.core())
 	return err
+}
+
+// files fills in the defaults of what has to do with storing, and validates it.
+func (c *ReceiverConfig) files() error {
+	setDefault(&c.MaxMemory, 256<<20)
+	setDefault(&c.MaxFileSize, 1<<40)
+	setDefault(&c.MaxFiles, 1024)
+	setDefault(&c.KeepPartial, 24*time.Hour)
+	setDefault(&c.KeepFree, 64<<20)
+	switch {
+	case c.OnExist > Number:
+		return fmt.Errorf("%w: OnExist %d; give Replace, Keep or Number", ErrConfig, c.OnExist)
+	case c.MaxMemory < 0 || c.MaxFileSize < 0 || c.MaxFiles < 0 || c.SenderFiles < 0 || c.SenderBytes < 0:
+		return fmt.Errorf("%w: %d bytes of memory, files of %d bytes, %d at a time, %d files and %d bytes of a sender: none may be negative", ErrConfig, c.MaxMemory, c.MaxFileSize, c.MaxFiles, c.SenderFiles, c.SenderBytes)
+	}
+	return nil
+}
+
+func setDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
 }
 
 func seed() (s [32]byte) {

@@ -26,9 +26,17 @@ var (
 	// ErrDigest: the bytes received do not have the SHA-256 the sender
 	// announced.
 	ErrDigest = errors.New("SHA-256 differs from the sender's")
-	// ErrTooBig: a data object, or a file without a directory to put it in,
-	// is larger than memory is set aside for.
-	ErrTooBig = errors.New("larger than ReceiverConfig.MaxMemory allows")
+	// ErrTooBig: it is larger than ReceiverConfig.MaxMemory allows, or of a file
+	// with a directory to put it in, MaxFileSize.
+	ErrTooBig = errors.New("larger than the receiver allows")
+	// ErrQuota: there are more files, or bytes of one sender, than ReceiverConfig
+	// allows.
+	ErrQuota = errors.New("quota of the receiver exceeded")
+	// ErrNoSpace: the disk has not enough room for the file.
+	ErrNoSpace = errors.New("not enough free space on disk")
+	// ErrExists: a file of that name is there, and ReceiverConfig.OnExist says not to
+	// replace it.
+	ErrExists = errors.New("file exists")
 )
 
 // An ObjectError says which object was not delivered and why.

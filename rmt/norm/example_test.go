@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"testing/fstest"
 	"time"
 
 	"github.com/gomulticast/multicast/mcast/mcasttest"
@@ -86,4 +87,32 @@ func ExampleSender_SendBytes() {
 		break
 	}
 	// Output: text/plain: market opens
+}
+
+// A tree of files, whose receivers are told when they have all of it. SendDir does the
+// same with a directory.
+func ExampleSender_SendFS() {
+	ctx := context.Background()
+	network := mcasttest.New(1)
+	c1, _ := network.Open("239.255.7.7:6003", mcasttest.In(mcasttest.Link{Loss: 0.1}))
+	c2, _ := network.Open("239.255.7.7:6003")
+	r, _ := norm.NewReceiver(c1, norm.ReceiverConfig{})
+	defer r.Close()
+	s, _ := norm.NewSender(c2, norm.SenderConfig{})
+	defer s.Close()
+
+	site := fstest.MapFS{"index.html": {Data: []byte("<p>hello")}, "img/a.png": {Data: make([]byte, 5000)}}
+	if _, err := s.SendFS(ctx, site, norm.Name("www")); err != nil {
+		log.Fatal(err)
+	}
+	for o, err := range r.Objects(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if set := o.Set(); set != nil {
+			fmt.Println(set.Files, "files, complete:", set.Complete())
+			break
+		}
+	}
+	// Output: 2 files, complete: true
 }

@@ -107,7 +107,7 @@ func TestCloseRemovesPartialFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := mcasttest.New(1)
 		s, _ := NewSender(open(t, n), SenderConfig{})
-		r, _ := NewReceiver(open(t, n), ReceiverConfig{Dir: dir})
+		r, _ := NewReceiver(open(t, n), ReceiverConfig{Dir: dir, KeepPartial: -1})
 		tr, err := s.SendFile(t.Context(), src)
 		if err != nil {
 			t.Fatal(err)

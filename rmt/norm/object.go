@@ -16,6 +16,9 @@ type Object struct {
 	data     []byte
 	sum      [32]byte
 	verified bool
+	skipped  bool
+	resumed  int64
+	set      *FileSet
 	started  time.Time
 	finished time.Time
 }
@@ -43,6 +46,19 @@ func (o *Object) SHA256() [32]byte { return o.sum }
 // Verified reports whether the sender announced a SHA-256, which then was the same.
 // If it was not, there is no Object but an ErrDigest.
 func (o *Object) Verified() bool { return o.verified }
+
+// Skipped reports whether the file was here already and its sender asked not to receive
+// it again: see [IfAbsent].
+func (o *Object) Skipped() bool { return o.skipped }
+
+// Resumed returns how many bytes of it an earlier receiver had left: see
+// ReceiverConfig.KeepPartial.
+func (o *Object) Resumed() int64 { return o.resumed }
+
+// Set returns what became of a set of files, of a directory for example, when the object
+// is the end of one: it is then no file itself and has no content. It is nil for every
+// other object.
+func (o *Object) Set() *FileSet { return o.set }
 
 // Sender returns the node ID of its sender.
 func (o *Object) Sender() NodeID { return o.key.Sender.Node }

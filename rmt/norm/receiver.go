@@ -29,10 +29,15 @@ type Receiver struct {
 	loop   *drive.Loop
 	store  *store
 
+	reports reports[ReceiverReport]
+
+	streams map[core.ObjectKey]*StreamReader // the owner's
+
 	mu      sync.Mutex
-	waiting []result      // for Objects
-	news    chan struct{} // closed and replaced when waiting grows
-	fault   error         // why reading ended
+	waiting []result        // for Objects
+	fresh   []*StreamReader // for AcceptStream
+	news    chan struct{}   // closed and replaced when waiting grows
+	fault   error           // why reading ended
 }
 
 // A result is an object or the error in its place.
@@ -45,13 +50,13 @@ type result struct {
 // it. It wraps ErrConfig when a setting makes no sense, or fails when Dir cannot be
 // opened; conn is then left open.
 func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
+	if err := cfg.files(); err != nil {
+		return nil, fmt.Errorf("norm: receiver: %w", err)
+	}
 	cc := cfg.core()
 	engine, err := core.NewReceiver(cc)
 	if err != nil {
 		return nil, fmt.Errorf("norm: receiver: %w", err)
-	}
-	if cfg.MaxMemory == 0 {
-		cfg.MaxMemory = 256 << 20
 	}
 	var root *os.Root
 	if cfg.Dir != "" {
@@ -59,7 +64,7 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 			return nil, fmt.Errorf("norm: receiver: %w", err)
 		}
 	}
-	r := &Receiver{cfg: cfg, id: cc.NodeID, engine: engine, news: make(chan struct{})}
+	r := &Receiver{cfg: cfg, id: cc.NodeID, engine: engine, streams: make(map[core.ObjectKey]*StreamReader), news: make(chan struct{})}
 	r.store = newStore(r, root)
 	r.loop = drive.Start(conn, engine, drive.Config{Drain: r.drain, WriteError: r.writeError, ReadError: r.readError})
 	go r.store.run()
@@ -71,7 +76,7 @@ func (r *Receiver) NodeID() NodeID { return r.id }
 
 // Objects yields objects as they become complete and, as an *ObjectError with a nil
 // Object, those that were begun and not delivered; an error of that kind does not
-// end it. It ends after yielding the error of ctx or, when the receiver is closed
+// end it. The end of a set of files is an Object too: see [Object.Set]. It ends after yielding the error of ctx or, when the receiver is closed
 // or its connection broken, that error. Several loops share the objects out among
 // them.
 func (r *Receiver) Objects(ctx context.Context) iter.Seq2[*Object, error] {
@@ -147,7 +152,12 @@ func (r *Receiver) drain(now time.Time) {
 		r.engine.Release(b)
 	}
 	for e, ok := r.engine.Event(); ok; e, ok = r.engine.Event() {
-		r.store.put(job{event: e, at: now})
+		if e.Type == core.InfoReceived && !r.store.mayHave(e.Data) {
+			r.engine.Prime(now, e.Key, nil)
+		}
+		if !r.streamEvent(&e) {
+			r.store.put(job{event: e, at: now})
+		}
 	}
 }
 
@@ -194,10 +204,13 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 }
 
 // Close ends the receiver and closes its connection. What was not complete is
-// removed. Objects yields what is complete and then net.ErrClosed. It can be called
+// removed, but for files that ReceiverConfig.KeepPartial keeps. Objects yields what is complete and then net.ErrClosed. It can be called
 // again.
 func (r *Receiver) Close() error {
 	err := r.loop.Close()
+	for _, s := range r.streams { // the owner is gone
+		s.fail(net.ErrClosed)
+	}
 	r.store.close()
 	r.fail(fmt.Errorf("norm: receiver: %w", net.ErrClosed))
 	return err

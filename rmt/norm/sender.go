@@ -2,6 +2,7 @@ package norm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -28,6 +29,8 @@ type Sender struct {
 	id     NodeID
 	engine *core.Sender // the loop's, but for NewSender
 	loop   *drive.Loop
+
+	reports reports[SenderReport]
 
 	mu        sync.Mutex
 	transfers map[wire.TransportID]*Transfer
@@ -66,6 +69,9 @@ type sendOptions struct {
 	nodes    []NodeID
 	count    int
 	noDigest bool
+	drop     time.Duration
+	absent   bool
+	started  func(name string, t *Transfer)
 }
 
 // Name sets the name that receivers see instead of the file's own. It may contain
@@ -86,6 +92,12 @@ func WaitFor(nodes ...NodeID) SendOption {
 // of.
 func WaitForCount(n int) SendOption { return func(o *sendOptions) { o.count = n } }
 
+// DropAfter ends the wait for receivers a while after all was sent once: those that have
+// not confirmed are dropped ([Transfer.Dropped]), and what anyone still asks for is
+// refused. The transfer then fails only if fewer than WaitForCount confirmed. Without it
+// the slowest is waited for, as long as it shows signs of life.
+func DropAfter(d time.Duration) SendOption { return func(o *sendOptions) { o.drop = d } }
+
 // NoDigest leaves out the SHA-256 of a file, which otherwise is read twice: once to
 // compute it, once to send.
 func NoDigest() SendOption { return func(o *sendOptions) { o.noDigest = true } }
@@ -101,17 +113,17 @@ func (s *Sender) SendFile(ctx context.Context, path string, opts ...SendOption) 
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file; send its files one by one, or an archive", path)
+		err = fmt.Errorf("%s is not a regular file; SendDir sends directories", path)
 	}
 	if err == nil && o.info == nil {
-		info := fileInfo{name: o.name, size: st.Size()}
+		info := fileInfo{name: o.name, size: st.Size(), mode: st.Mode().Perm(), mtime: st.ModTime(), absent: o.absent}
 		if info.name == "" {
 			info.name = filepath.Base(path)
 		}
 		if !o.noDigest {
 			info.sha256, err = digest(ctx, f, st.Size())
 		}
-		o.info = info.append(nil)
+		o.info = s.fit(&info)
 	}
 	if err != nil {
 		f.Close()
@@ -142,6 +154,18 @@ func (s *Sender) Send(ctx context.Context, src io.ReaderAt, size int64, opts ...
 	return s.enqueue(ctx, src, size, file, o)
 }
 
+// fit returns a file's INFO, without what can be done without if it would not fit a
+// segment.
+func (s *Sender) fit(f *fileInfo) []byte {
+	b := f.append(nil)
+	if size := cmp.Or(s.cfg.SegmentSize, 1400); len(b) > size {
+		short := *f
+		short.mode, short.mtime = 0, time.Time{}
+		b = short.append(nil)
+	}
+	return b
+}
+
 func collect(opts []SendOption) *sendOptions {
 	o := new(sendOptions)
 	for _, f := range opts {
@@ -168,48 +192,69 @@ func digest(ctx context.Context, r io.ReaderAt, size int64) ([]byte, error) {
 }
 
 func (s *Sender) enqueue(ctx context.Context, src io.ReaderAt, size int64, file bool, o *sendOptions) (*Transfer, error) {
-	spec := core.ObjectSpec{Source: src, Size: size, Info: o.info, File: file, AckNodes: o.nodes, AckCount: o.count}
+	spec := core.ObjectSpec{
+		Source: src, Size: size, Info: o.info, File: file, AckNodes: o.nodes, AckCount: o.count, DropAfter: o.drop,
+	}
+	t := &Transfer{s: s, size: size, source: src, done: make(chan struct{})}
+	if file {
+		info := parseFileInfo(o.info)
+		t.name = info.name
+	}
+	if err := s.queue(ctx, t, func(now time.Time) (wire.TransportID, error) { return s.engine.Enqueue(now, spec) }); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// queue has the engine take t by calling add, as soon as it has room.
+func (s *Sender) queue(ctx context.Context, t *Transfer, add func(now time.Time) (wire.TransportID, error)) error {
 	for {
-		t := &Transfer{s: s, size: size, source: src, done: make(chan struct{})}
 		s.mu.Lock()
 		vacancy := s.vacancy
 		s.mu.Unlock()
 		var err error
 		if closed := s.loop.Do(func(now time.Time) {
-			if t.id, err = s.engine.Enqueue(now, spec); err == nil {
+			if t.id, err = add(now); err == nil {
 				s.mu.Lock()
 				s.transfers[t.id] = t
 				s.mu.Unlock()
 			}
 		}); closed != nil {
-			return nil, fmt.Errorf("norm: send: %w", closed)
+			return fmt.Errorf("norm: send: %w", closed)
 		}
 		if err == nil {
-			return t, nil
+			return nil
 		}
 		if !errors.Is(err, core.ErrFull) {
-			return nil, fmt.Errorf("norm: send: %w", err)
+			return fmt.Errorf("norm: send: %w", err)
 		}
 		select {
 		case <-vacancy:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("norm: send: %w", ctx.Err())
+			return fmt.Errorf("norm: send: %w", ctx.Err())
 		case <-s.loop.Done():
 		}
 	}
 }
 
 // drain collects the engine's events; the loop calls it.
-func (s *Sender) drain(time.Time) {
+func (s *Sender) drain(now time.Time) {
 	for e, ok := s.engine.Event(); ok; e, ok = s.engine.Event() {
 		s.mu.Lock()
 		t := s.transfers[e.Object]
 		s.mu.Unlock()
+		if t != nil && t.stream != nil {
+			t.stream.event(now, &e)
+		}
 		switch e.Type {
 		case core.ShutdownDone:
 			close(s.goodbye)
 		case core.ObjectAcked:
 			t.confirm(e.Node)
+			t.hear(e.Node, e.Content)
+		case core.ReceiverDropped:
+			s.log("receiver dropped", "object", e.Object, "node", e.Node)
+			t.drop(e.Node)
 		case core.ObjectDone:
 			s.log("object done", "object", e.Object, "error", e.Err)
 			t.finish(e.Err)

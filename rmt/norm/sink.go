@@ -2,151 +2,207 @@ package norm
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"os"
-	"path"
-	"path/filepath"
-	"strings"
-	"unicode"
+	"time"
 )
 
 // A sink stores one object as its blocks come in, in any order, and digests it.
 type sink struct {
-	root *os.Root // nil: in memory
-	dir  string
 	size int64
-	temp string
-	file *os.File
-	data []byte
+	data []byte // of an object in memory
 
+	scratch *scratch
+	base    string // of its temporary files
+	file    *os.File
+	key     fileKey
+	journal *journal
+
+	have spans
 	// The digest is computed in order, right from the blocks that come in
 	// order; those that came early are read again when it is their turn.
 	sum    hash.Hash
 	summed int64
-	early  map[int64]int64 // offset to end
 	buf    []byte
 }
 
-// newFileSink opens a temporary file of its own in root.
-func newFileSink(root *os.Root, dir string, size int64) (*sink, error) {
-	s := &sink{root: root, dir: dir, size: size, sum: sha256.New(), early: make(map[int64]int64)}
-	s.temp = ".norm-" + rand.Text()[:13] + ".part"
-	f, err := root.OpenFile(s.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+// newFileSink opens a temporary file of its own.
+func newFileSink(t *scratch, size int64) (*sink, error) {
+	base := t.next()
+	f, err := t.root.OpenFile(base+partExt, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	s.file = f
-	return s, nil
+	return &sink{size: size, scratch: t, base: base, file: f, sum: sha256.New()}, nil
 }
 
 func newMemorySink(size int64) *sink {
-	return &sink{size: size, data: make([]byte, size), sum: sha256.New(), early: make(map[int64]int64)}
+	return &sink{size: size, data: make([]byte, size), sum: sha256.New()}
 }
 
 // write stores a block.
-func (s *sink) write(data []byte, off int64) error {
+func (s *sink) write(now time.Time, data []byte, off int64) error {
 	if s.file == nil {
 		copy(s.data[off:], data)
 	} else if _, err := s.file.WriteAt(data, off); err != nil {
 		return err
 	}
-	if off != s.summed {
-		s.early[off] = off + int64(len(data))
-		return nil
+	s.note(now, data, off)
+	end := off + int64(len(data))
+	s.have.add(off, end)
+	if off == s.summed {
+		s.sum.Write(data)
+		s.summed = end
 	}
-	s.sum.Write(data)
-	s.summed += int64(len(data))
-	return s.catchUp()
+	return s.catchUp(catchUpStep)
 }
 
-// catchUp digests the blocks that came early and whose turn it now is.
-func (s *sink) catchUp() error {
-	for {
-		end, ok := s.early[s.summed]
-		if !ok {
-			return nil
-		}
-		delete(s.early, s.summed)
-		if s.file == nil {
-			s.sum.Write(s.data[s.summed:end])
-			s.summed = end
-			continue
-		}
+// note writes to the journal. Without one the object is received anew after a crash, and
+// nothing else happens.
+func (s *sink) note(now time.Time, data []byte, off int64) {
+	if s.journal != nil && s.journal.add(now, off, data) != nil {
+		s.journal.file.Close()
+		s.scratch.root.Remove(s.journal.name)
+		s.journal = nil
+	}
+}
+
+// catchUpStep bounds how much is read again with one block, in bytes: other objects wait.
+const catchUpStep = 8 << 20
+
+// catchUp digests up to limit bytes of what came early and whose turn it now is.
+func (s *sink) catchUp(limit int64) error {
+	end := min(s.have.end(s.summed), s.summed+limit)
+	if s.file == nil {
+		s.sum.Write(s.data[s.summed:end])
+		s.summed = end
+		return nil
+	}
+	for s.summed < end {
 		if s.buf == nil {
 			s.buf = make([]byte, 256<<10)
 		}
-		for s.summed < end {
-			n, err := s.file.ReadAt(s.buf[:min(int64(len(s.buf)), end-s.summed)], s.summed)
-			s.sum.Write(s.buf[:n])
-			s.summed += int64(n)
-			if err != nil && (!errors.Is(err, io.EOF) || n == 0) {
-				return err
+		n, err := s.file.ReadAt(s.buf[:min(int64(len(s.buf)), end-s.summed)], s.summed)
+		s.sum.Write(s.buf[:n])
+		s.summed += int64(n)
+		if err != nil && (!errors.Is(err, io.EOF) || n == 0) {
+			return err
+		}
+	}
+	return nil
+}
+
+// record begins a journal, under a name with ext, with what is already there.
+func (s *sink) record(now time.Time, k fileKey, ext string) {
+	j, err := createJournal(s.scratch.root, s.base+ext, &k)
+	if err != nil {
+		return
+	}
+	s.key, s.journal = k, j
+	buf := make([]byte, 64<<10)
+	for _, p := range s.have {
+		for p.from < p.to && s.journal != nil {
+			n, _ := s.file.ReadAt(buf[:min(int64(len(buf)), p.to-p.from)], p.from)
+			if n == 0 {
+				return
 			}
+			s.note(now, buf[:n], p.from)
+			p.from += int64(n)
 		}
 	}
 }
 
-// commit verifies the object and gives the file its name. It returns the path.
-func (s *sink) commit(info *fileInfo, name string) (string, error) {
-	if s.summed != s.size {
-		return "", fmt.Errorf("%d of %d bytes: %w", s.summed, s.size, io.ErrUnexpectedEOF)
-	}
-	if info.sha256 != nil && !bytes.Equal(info.sha256, s.sum.Sum(nil)) {
-		return "", ErrDigest
-	}
-	if s.file == nil {
-		return "", nil
-	}
-	local, err := localName(name)
+// adopt goes on with a partial in place of the sink's own file. What the partial has is
+// known when it was verified.
+func (s *sink) adopt(now time.Time, k fileKey, p partial) error {
+	root := s.scratch.root
+	old, err := root.OpenFile(p.base+partExt, os.O_RDWR, 0)
 	if err != nil {
-		return "", err
+		return err
 	}
-	err = s.file.Close()
-	s.file = nil
-	if err != nil {
-		return "", err
-	}
-	if d := filepath.Dir(local); d != "." {
-		if err := s.root.MkdirAll(d, 0o755); err != nil {
-			return "", err
+	for _, h := range s.have {
+		if _, err := io.Copy(io.NewOffsetWriter(old, h.from), io.NewSectionReader(s.file, h.from, h.to-h.from)); err != nil {
+			old.Close()
+			return err
 		}
 	}
-	if err := s.root.Rename(s.temp, local); err != nil {
-		return "", err
+	s.file.Close()
+	root.Remove(s.base + partExt)
+	s.file, s.base = old, p.base
+	s.record(now, k, newExt)
+	return nil
+}
+
+// adopted takes over what was verified of a partial.
+func (s *sink) adopted(v *verification) error {
+	for _, p := range v.have {
+		s.have.add(p.from, p.to)
 	}
-	s.temp = ""
-	return filepath.Join(s.dir, local), nil
+	if v.summed > s.summed {
+		s.sum, s.summed = v.sum, v.summed
+	}
+	if j := s.journal; j != nil {
+		j.flush()
+		for _, rec := range v.records {
+			j.rec = rec
+			j.flush()
+		}
+		if name := s.base + journalExt; s.scratch.root.Rename(j.name, name) == nil {
+			j.name = name
+		}
+	}
+	return s.catchUp(catchUpStep)
+}
+
+// verify digests the rest and compares the whole with what the sender announced.
+func (s *sink) verify(want []byte) error {
+	if err := s.catchUp(s.size); err != nil {
+		return err
+	}
+	if s.summed != s.size {
+		return io.ErrUnexpectedEOF
+	}
+	if want != nil && !bytes.Equal(want, s.sum.Sum(nil)) {
+		return ErrDigest
+	}
+	return nil
 }
 
 // discard removes what there is.
 func (s *sink) discard() {
+	s.shut()
+	if s.base != "" {
+		s.scratch.remove(s.base)
+		s.base = ""
+	}
+	s.data, s.have = nil, nil
+}
+
+// leave keeps what there is for a later receiver, if that is worth it.
+func (s *sink) leave(now time.Time) {
+	if s.journal == nil || s.file == nil || !s.scratch.keep {
+		s.discard()
+		return
+	}
+	s.shut()
+	if name := s.base + newExt; s.journal.name == name {
+		s.scratch.root.Remove(name) // the old one still counts
+	}
+	s.journal = nil
+	s.scratch.leave(s.key, partial{s.base, s.have.size(), now})
+	s.base = ""
+}
+
+// shut closes the files.
+func (s *sink) shut() {
 	if s.file != nil {
 		s.file.Close()
 		s.file = nil
 	}
-	if s.temp != "" {
-		s.root.Remove(s.temp)
-		s.temp = ""
+	if s.journal != nil {
+		s.journal.close()
 	}
-	s.data, s.early = nil, nil
-}
-
-// localName turns a sender's file name into a path below the directory. The os.Root
-// would stop an escape too, symbolic links included; this gives a clearer error and
-// keeps out what only harms: control characters, hidden temporary names.
-func localName(name string) (string, error) {
-	if name == "" || len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
-		return "", fmt.Errorf("%w %.80q", ErrName, name)
-	}
-	clean := path.Clean(strings.ReplaceAll(name, `\`, "/"))
-	local := filepath.FromSlash(clean)
-	if clean == "." || !filepath.IsLocal(local) || strings.HasPrefix(path.Base(clean), ".norm-") {
-		return "", fmt.Errorf("%w %.80q", ErrName, name)
-	}
-	return local, nil
 }

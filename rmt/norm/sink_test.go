@@ -7,8 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLocalName(t *testing.T) {
@@ -47,24 +49,27 @@ func TestSinkDigestsBlocksInAnyOrder(t *testing.T) {
 		{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, {1, 0, 3, 2, 11, 4, 6, 5, 10, 8, 7, 9},
 	} {
 		root, dir := newRoot(t)
-		file, err := newFileSink(root, dir, int64(len(data)))
+		file, err := newFileSink(newScratch(root, -1, time.Now()), int64(len(data)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		memory := newMemorySink(int64(len(data)))
 		for _, s := range []*sink{file, memory} {
 			for _, i := range order {
-				if err := s.write(data[i*block:min((i+1)*block, len(data))], int64(i*block)); err != nil {
+				if err := s.write(time.Now(), data[i*block:min((i+1)*block, len(data))], int64(i*block)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			path, err := s.commit(&fileInfo{sha256: sum[:]}, "sub/dir/name")
-			if err != nil {
+			if err := s.verify(sum[:]); err != nil {
 				t.Fatal(err)
 			}
 			got := s.data
-			if path != "" {
-				got, _ = os.ReadFile(path)
+			if s == file {
+				name, err := s.place(&fileInfo{}, "sub/dir/name", new(ReceiverConfig))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, _ = os.ReadFile(filepath.Join(dir, name))
 			}
 			if !bytes.Equal(got, data) {
 				t.Errorf("order %v: %d bytes, differing", order, len(got))
@@ -76,6 +81,7 @@ func TestSinkDigestsBlocksInAnyOrder(t *testing.T) {
 func TestSinkRefuses(t *testing.T) {
 	root, dir := newRoot(t)
 	outside := t.TempDir()
+	scratch := newScratch(root, -1, time.Now())
 	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
 		t.Skip("no symbolic links here:", err)
 	}
@@ -90,18 +96,26 @@ func TestSinkRefuses(t *testing.T) {
 		{"a name that escapes", "../x", fileInfo{}, false, ErrName},
 		{"a link that escapes", "link/x", fileInfo{}, false, nil},
 	} {
-		s, err := newFileSink(root, dir, 4)
+		s, err := newFileSink(scratch, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !c.short {
-			s.write([]byte("data"), 0)
+			s.write(time.Now(), []byte("data"), 0)
 		}
-		if _, err := s.commit(&c.info, c.name); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		err = s.verify(c.info.sha256)
+		if err == nil {
+			var local string
+			if local, err = localName(c.name); err == nil {
+				_, err = s.place(&c.info, local, new(ReceiverConfig))
+			}
+		}
+		if err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", c.title, err)
 		}
 		s.discard()
 	}
+	scratch.close()
 	if e, _ := os.ReadDir(outside); len(e) > 0 {
 		t.Errorf("outside the directory: %v", e)
 	}
@@ -114,9 +128,9 @@ func TestFileInfo(t *testing.T) {
 	sum := sha256.Sum256(nil)
 	for _, f := range []fileInfo{
 		{name: "a", size: -1}, {name: "dir/ü.bin", size: 0}, {name: "x", size: 1<<48 - 1, sha256: sum[:]}, {name: "", size: 3},
+		{name: "x", size: 1, mode: 0o751, mtime: time.Unix(1e9, 0), set: "00ff", absent: true}, {size: 5, set: "12", list: true},
 	} {
-		got := parseFileInfo(f.append(nil))
-		if got.name != f.name || got.size != f.size || !bytes.Equal(got.sha256, f.sha256) {
+		if got := parseFileInfo(f.append(nil)); !reflect.DeepEqual(got, f) {
 			t.Errorf("%+v came back as %+v", f, got)
 		}
 	}
@@ -131,6 +145,7 @@ func TestFileInfo(t *testing.T) {
 func FuzzFileInfo(f *testing.F) {
 	f.Add([]byte("name\x00size=12\nsha256=00\n"))
 	f.Add([]byte("../../etc/passwd"))
+	f.Add([]byte("d/x\x00mode=755\nmtime=1000000000\nset=00ff\nlist=1\nif=absent\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		info := parseFileInfo(b)
 		if len(info.name) > maxName || info.size < -1 || info.sha256 != nil && len(info.sha256) != 32 {
@@ -139,9 +154,8 @@ func FuzzFileInfo(f *testing.F) {
 		if local, err := localName(info.name); err == nil && !filepath.IsLocal(local) {
 			t.Fatalf("%q became %q", info.name, local)
 		}
-		again := parseFileInfo(info.append(nil))
-		if again.name != info.name || again.size != info.size || !bytes.Equal(again.sha256, info.sha256) {
-			t.Fatalf("%+v came back as %+v", info, again)
+		if again := parseFileInfo(info.append(nil)); !reflect.DeepEqual(again, info) {
+			t.Fatalf("%+v does not come back", info)
 		}
 	})
 }

@@ -2,10 +2,12 @@ package norm
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/gomulticast/multicast/internal/disk"
 	"github.com/gomulticast/multicast/rmt/norm/core"
 )
 
@@ -14,8 +16,12 @@ import (
 // within its buffers by leaving later blocks to be asked for again.
 type store struct {
 	r    *Receiver
-	root *os.Root
+	root *os.Root // nil: everything in memory, and so are the next two
 	done chan struct{}
+
+	scratch *scratch
+	audit   *audit
+	space   func(dir string) (int64, bool)
 
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -24,35 +30,64 @@ type store struct {
 	posted bool // the owner was told of free
 	closed bool
 	memory int64 // of data objects, under way and waiting
+	stats  StorageStats
 	open   map[core.ObjectKey]*incoming
 
-	// failed are objects given up here of which the engine does not know yet:
-	// what it still says of them must not open them again. The store
-	// goroutine's alone.
-	failed map[core.ObjectKey]bool
+	// What follows is the store goroutine's alone.
+
+	// failed are objects ended here of which the engine does not know yet: what it
+	// still says of them must not open them again.
+	failed   map[core.ObjectKey]bool
+	keys     map[fileKey]bool // of files under way that can be gone on with later
+	accounts map[netip.Addr]*account
+	sets     map[setKey]*set
+	members  int   // of all sets
+	files    int   // under way on disk
+	reserved int64 // for them, and not yet written
 }
 
 // A job is one event of the engine, or the news that it knows of a failure and
-// will say no more of the object.
+// will say no more of the object, or something else to do.
 type job struct {
 	event core.ReceiverEvent
 	at    time.Time
 	told  bool
+	fn    func()
 }
 
 // An incoming is an object under way. Its sink is the store goroutine's alone.
 type incoming struct {
-	object  Object
-	file    fileInfo
-	isFile  bool
-	sink    *sink
-	charged int64 // bytes of store.memory
-	got     int64 // guarded by store.mu
+	object    Object
+	file      fileInfo
+	isFile    bool
+	begun     bool   // ObjectNew came
+	informed  bool   // InfoReceived came
+	described bool   // what follows from both was done
+	local     string // the name, of a file with INFO and a place on disk
+	key       fileKey
+	keyed     bool  // it is in store.keys
+	counted   bool  // in its sender's account
+	onDisk    bool  // in store.files
+	there     int64 // at most so many bytes of it were left by an earlier receiver
+	reserved  int64 // bytes on disk that are still to come
+	checking  bool  // whether it is here already
+	complete  bool  // ObjectReceived came meanwhile
+	sink      *sink
+	charged   int64 // bytes of store.memory
+	got       int64 // guarded by store.mu
 }
 
 func newStore(r *Receiver, root *os.Root) *store {
-	s := &store{r: r, root: root, done: make(chan struct{}), open: make(map[core.ObjectKey]*incoming), failed: make(map[core.ObjectKey]bool)}
+	s := &store{
+		r: r, root: root, done: make(chan struct{}), open: make(map[core.ObjectKey]*incoming), space: disk.Free,
+		failed: make(map[core.ObjectKey]bool), keys: make(map[fileKey]bool),
+		accounts: make(map[netip.Addr]*account), sets: make(map[setKey]*set),
+	}
 	s.wake.L = &s.mu
+	if root != nil {
+		s.scratch = newScratch(root, r.cfg.KeepPartial, time.Now())
+		s.audit = newAudit(root)
+	}
 	return s
 }
 
@@ -89,6 +124,12 @@ func (s *store) taken(n int64) {
 	s.mu.Lock()
 	s.memory -= n
 	s.mu.Unlock()
+}
+
+func (s *store) counts() StorageStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
 }
 
 func (s *store) pending() []ObjectStatus {
@@ -130,19 +171,24 @@ func (s *store) run() {
 			break
 		}
 	}
+	s.finishSets()
 	for _, in := range s.open {
-		if in.sink != nil {
-			in.sink.discard()
-		}
+		s.leave(in, time.Now())
 	}
 	if s.root != nil {
+		s.audit.close()
+		s.scratch.close()
 		s.root.Close()
 	}
 }
 
 func (s *store) do(j *job) {
 	e := &j.event
-	if j.told {
+	switch {
+	case j.fn != nil:
+		j.fn()
+		return
+	case j.told:
 		delete(s.failed, e.Key)
 		return
 	}
@@ -158,55 +204,65 @@ func (s *store) do(j *job) {
 		defer s.release(e.Data)
 	}
 	if in == nil {
-		return // given up before
+		return // ended before
 	}
 	var err error
 	switch e.Type {
 	case core.ObjectNew:
-		err = s.begin(in, e)
+		if err = s.begin(in, e); err == nil {
+			err = s.describe(in, j.at)
+		}
 	case core.InfoReceived:
 		s.mu.Lock()
-		in.object.info, in.file = e.Data, parseFileInfo(e.Data)
+		in.object.info, in.file, in.informed = e.Data, parseFileInfo(e.Data), true
 		s.mu.Unlock()
+		err = s.describe(in, j.at)
 	case core.BlockReceived:
-		if err = s.place(in); err == nil {
-			err = in.sink.write(e.Data, e.Offset)
+		if err = s.place(in, j.at); err == nil {
+			s.written(in, int64(len(e.Data)))
+			err = in.sink.write(j.at, e.Data, e.Offset)
 		}
 		if err == nil {
 			s.mu.Lock()
-			in.got += int64(len(e.Data))
+			in.got = min(in.got+int64(len(e.Data)), in.object.size) // some came twice
 			s.mu.Unlock()
 		}
 	case core.ObjectReceived:
-		if err = s.place(in); err == nil {
-			err = s.finish(in)
+		if in.complete = in.checking; in.complete {
+			return
 		}
-		if err == nil {
+		if err = s.finish(in, j.at); err == nil {
 			return
 		}
 	case core.ObjectAborted:
-		s.giveUp(in, e.Err)
+		s.leave(in, j.at)
+		s.giveUp(in, e.Err, j.at)
 		return
 	}
 	if err != nil {
-		key := e.Key // the job is cleared before this runs
-		s.failed[key] = true
-		s.r.loop.Post(func(now time.Time) {
-			s.r.engine.Stored(now, key, err)
-			s.put(job{event: core.ReceiverEvent{Key: key}, told: true})
-		})
-		s.giveUp(in, err)
+		s.refuse(in, err, j.at)
 	}
+}
+
+// refuse ends an object and tells the engine that it is lost here.
+func (s *store) refuse(in *incoming, err error, at time.Time) {
+	key := in.object.key
+	s.failed[key] = true
+	s.r.loop.Post(func(now time.Time) {
+		s.r.engine.Stored(now, key, err)
+		s.put(job{event: core.ReceiverEvent{Key: key}, told: true})
+	})
+	s.giveUp(in, err, at)
 }
 
 // begin notes what an object is and sets memory aside for it.
 func (s *store) begin(in *incoming, e *core.ReceiverEvent) (err error) {
 	s.mu.Lock()
-	in.object.size, in.isFile = e.Size, e.File
+	in.object.size, in.isFile, in.begun = e.Size, e.File, true
 	inMemory := !e.File || s.root == nil
 	if inMemory {
 		if s.memory+e.Size > s.r.cfg.MaxMemory {
-			err = fmt.Errorf("%w: %d bytes", ErrTooBig, e.Size)
+			err = fmt.Errorf("%w: %d bytes in memory, and MaxMemory is %d", ErrTooBig, e.Size, s.r.cfg.MaxMemory)
 		} else {
 			s.memory += e.Size
 			in.charged = e.Size
@@ -221,53 +277,129 @@ func (s *store) begin(in *incoming, e *core.ReceiverEvent) (err error) {
 
 // place opens the file of an object on disk, if that is not done: with the first
 // block, for an error then tells the name, which NORM_INFO gave after begin.
-func (s *store) place(in *incoming) (err error) {
-	if in.sink == nil {
-		in.sink, err = newFileSink(s.root, s.r.cfg.Dir, in.object.size)
+func (s *store) place(in *incoming, at time.Time) (err error) {
+	if in.sink != nil {
+		return nil
+	}
+	if err := s.allow(in); err != nil {
+		return err
+	}
+	if in.sink, err = newFileSink(s.scratch, in.object.size); err == nil && in.keyed {
+		in.sink.record(at, in.key, journalExt)
 	}
 	return err
 }
 
 // finish makes an object whole and hands it out.
-func (s *store) finish(in *incoming) error {
-	o := &in.object
-	if in.isFile {
-		o.name = in.file.name
-		if in.object.info == nil {
-			o.name = fmt.Sprintf("norm-%d-%d", o.Sender(), o.ID())
-		}
-	} else {
-		in.file = fileInfo{size: -1} // the INFO of a data object is not ours to read
-	}
-	path, err := in.sink.commit(&in.file, o.name)
-	if err != nil {
+func (s *store) finish(in *incoming, at time.Time) (err error) {
+	if err := s.place(in, at); err != nil {
 		return err
 	}
-	o.path, o.data = path, in.sink.data
+	o := &in.object
+	var sum []byte
+	if in.isFile {
+		if o.name = in.file.name; o.info == nil {
+			o.name = fmt.Sprintf("norm-%d-%d", o.Sender(), o.ID())
+		}
+		sum = in.file.sha256
+	} else if in.file.list {
+		sum = in.file.sha256 // the INFO of other data objects is not ours to read
+	}
+	if err := in.sink.verify(sum); err != nil {
+		return err
+	}
 	in.sink.sum.Sum(o.sum[:0])
-	o.verified = in.file.sha256 != nil
-	o.finished = time.Now()
+	o.verified = sum != nil
+	if in.isFile && s.root != nil {
+		if in.local == "" {
+			if in.local, err = localName(o.name); err != nil {
+				return err
+			}
+		}
+		name, err := in.sink.place(&in.file, in.local, &s.r.cfg)
+		if err != nil {
+			return err
+		}
+		o.path = s.path(name)
+	}
+	o.data = in.sink.data
+	if in.isSetList() {
+		if err := s.takeList(in, at); err != nil {
+			return err
+		}
+	} else {
+		s.hand(in)
+	}
 	key := o.key
-	s.mu.Lock()
-	delete(s.open, key)
-	s.mu.Unlock()
-	// First to the application, then the acknowledgement: whoever is told that
-	// it is here must find it.
-	s.r.deliver(result{object: o})
-	s.r.log("object received", "object", o.ID(), "name", o.name, "bytes", o.size)
 	s.r.loop.Post(func(now time.Time) { s.r.engine.Stored(now, key, nil) })
+	s.member(in, true, at)
 	return nil
 }
 
-// giveUp removes what there is of an object and reports why.
-func (s *store) giveUp(in *incoming, err error) {
-	if in.sink != nil {
-		in.sink.discard()
+// hand gives an object to the application: before it is acknowledged, for whoever is told
+// that it is here must find it.
+func (s *store) hand(in *incoming) {
+	s.end(in)
+	o := &in.object
+	o.finished = time.Now()
+	s.mu.Lock()
+	s.stats.Received++
+	s.stats.Bytes += uint64(o.size)
+	s.stats.Resumed += uint64(o.resumed)
+	if o.skipped {
+		s.stats.Skipped++
+	}
+	s.mu.Unlock()
+	s.r.deliver(result{object: o})
+	s.r.log("object received", "object", o.ID(), "name", o.name, "bytes", o.size, "skipped", o.skipped)
+}
+
+// written notes that n bytes of a file more are on disk.
+func (s *store) written(in *incoming, n int64) {
+	n = min(n, in.reserved)
+	in.reserved -= n
+	s.reserved -= n
+}
+
+// end takes an object off the list of those under way.
+func (s *store) end(in *incoming) {
+	if in.onDisk {
+		in.onDisk = false
+		s.written(in, in.reserved)
+		s.files--
+	}
+	if in.keyed {
+		delete(s.keys, in.key)
+		in.keyed = false
 	}
 	s.mu.Lock()
 	delete(s.open, in.object.key)
+	s.mu.Unlock()
+}
+
+// leave keeps what there is of an object for later, if it may be gone on with.
+func (s *store) leave(in *incoming, at time.Time) {
+	if in.sink != nil {
+		if in.keyed {
+			in.sink.leave(at)
+		} else {
+			in.sink.discard()
+		}
+	}
+}
+
+// giveUp removes what there is of an object and reports why.
+func (s *store) giveUp(in *incoming, err error, at time.Time) {
+	if in.sink != nil {
+		in.sink.discard()
+	}
+	s.uncount(in)
+	s.end(in)
+	s.mu.Lock()
 	s.memory -= in.charged
+	s.stats.Lost++
 	s.mu.Unlock()
 	s.r.log("object lost", "object", in.object.ID(), "error", err)
 	s.r.deliver(result{err: &ObjectError{Sender: in.object.Sender(), ID: in.object.ID(), Name: in.file.name, Err: err}})
+	s.member(in, false, at)
 }

@@ -16,7 +16,9 @@ type Transfer struct {
 	s      *Sender
 	id     wire.TransportID
 	size   int64
+	name   string // of a file
 	source io.ReaderAt
+	stream *StreamWriter // of which it is the object
 
 	done chan struct{} // closed once err is final
 	once sync.Once
@@ -24,6 +26,8 @@ type Transfer struct {
 
 	mu        sync.Mutex
 	confirmed []NodeID
+	dropped   []NodeID
+	said      map[NodeID]string
 }
 
 // ID returns the object's NormTransportId.
@@ -58,6 +62,13 @@ func (t *Transfer) Confirmed() []NodeID {
 	return slices.Clone(t.confirmed)
 }
 
+// Dropped returns the receivers that are no longer waited for: see [DropAfter].
+func (t *Transfer) Dropped() []NodeID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.dropped)
+}
+
 // Progress returns how many of the object's bytes were sent, repairs not counted.
 func (t *Transfer) Progress() (sent int64) {
 	t.s.loop.Do(func(time.Time) {
@@ -77,7 +88,15 @@ func (t *Transfer) Cancel() {
 
 func (t *Transfer) confirm(id NodeID) {
 	t.mu.Lock()
-	t.confirmed = append(t.confirmed, id)
+	if !slices.Contains(t.confirmed, id) {
+		t.confirmed = append(t.confirmed, id)
+	}
+	t.mu.Unlock()
+}
+
+func (t *Transfer) drop(id NodeID) {
+	t.mu.Lock()
+	t.dropped = append(t.dropped, id)
 	t.mu.Unlock()
 }
 

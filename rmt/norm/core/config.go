@@ -193,6 +193,11 @@ type ReceiverConfig struct {
 	// under way. Default SyncCurrent.
 	Sync SyncPolicy
 
+	// InfoFirst asks for nothing of an object but its NORM_INFO, if it has one, until the
+	// owner has it and has called Prime, Have or Stored: it may have some of the content,
+	// or all of it. What comes meanwhile is received. Streams are not held up.
+	InfoFirst bool
+
 	// Silent sends nothing at all: for receivers without a way back, and for those
 	// that must not be found. They live on parity sent unasked, on what others ask
 	// for and on objects sent again. Of a stream, a block that is not complete when

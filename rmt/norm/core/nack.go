@@ -131,6 +131,7 @@ func (m *remote) earliestNeed(limit position) (position, bool) {
 			if id != limit.object || limit.block > 0 {
 				return at, true
 			}
+		case m.held(o):
 		case o.part.stream():
 			if sbn, need := o.streamNeed(limit); need {
 				at.block = sbn
@@ -197,6 +198,9 @@ func (n *nackState) build(m *remote, limit position) bool {
 		}
 		if o.needsInfo() {
 			b.add(n, late || heard != nil && heard.info, wire.NackInfo, m.item(id, o, 0, 0), m.item(id, o, 0, 0))
+		}
+		if m.held(o) {
+			continue
 		}
 		if o.part.stream() {
 			b.stream(n, o, heard, limit)

@@ -37,6 +37,7 @@ type rxObject struct {
 	oti      fec.OTI
 	part     layout
 	haveInfo bool
+	released bool // Prime was called: see ReceiverConfig.InfoFirst
 
 	done    blockSet
 	doneLen uint64
@@ -85,7 +86,9 @@ func (o *rxObject) learn(r *Receiver, oti *fec.OTI) error {
 // lengths: the first's, the last's.
 func (o *rxObject) makeCodes(r *Receiver, oti *fec.OTI, part *layout) error {
 	first := part.BlockLen(0)
-	if first+int(oti.Parity) > maxSymbols {
+	// Over GF(2^16) all messages that name symbols have another layout than the codec
+	// here is set to, whatever the size of the blocks.
+	if first+int(oti.Parity) > maxSymbols || oti.EncodingID == fec.ReedSolomonGF2m && oti.M == 16 {
 		return fec.ErrCodeSize
 	}
 	scheme, err := r.cfg.Scheme(oti.EncodingID)

@@ -53,7 +53,7 @@ func (s *Sender) Receivers(dst []NodeReport) []NodeReport {
 	for _, n := range s.nodes.order {
 		p := NodeReport{Node: n.id, Heard: n.heard, RTT: n.rtt}
 		for _, o := range s.objects {
-			if o.acked[n.id] {
+			if len(o.acked) > 0 && o.acked[n.id] {
 				p.Acked++
 			}
 		}

@@ -3,6 +3,8 @@ package core
 import (
 	"slices"
 	"time"
+
+	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
 
 // A ByteRange is the bytes From up to, not including, To of an object.
@@ -28,13 +30,23 @@ func (r *Receiver) Have(now time.Time, key ObjectKey) bool {
 func (r *Receiver) Prime(now time.Time, key ObjectKey, parts []ByteRange) {
 	r.now = now
 	m, o := r.receiving(key)
-	if o == nil || !o.known {
+	if o == nil {
 		return
+	}
+	if !o.known {
+		parts = nil // where they lie cannot be told
 	}
 	for _, p := range parts {
 		o.prime(r, p)
 	}
+	o.released = true
 	m.finish(o)
+	m.nack.consider(m, m.limit())
+}
+
+// held reports whether an object's content is not to be asked for yet.
+func (m *remote) held(o *rxObject) bool {
+	return m.r.cfg.InfoFirst && !o.released && o.flags&wire.FlagInfo != 0 && !o.part.stream()
 }
 
 // receiving returns an object that is being received and is no stream, and its sender.

@@ -20,15 +20,18 @@ type rxNode struct {
 	stalled bool // keeps the buffers
 	held    [][]byte
 	refuse  func(ObjectKey) bool
-	slow    func() time.Duration // from ObjectReceived to Stored
-	late    bool                 // joined after the start
-	cut     bool                 // was cut off for a while
+	slow    func() time.Duration                          // from ObjectReceived to Stored
+	prime   func(size int64) (time.Duration, []ByteRange) // what it has already, and when it finds out
+	late    bool                                          // joined after the start
+	cut     bool                                          // was cut off for a while
 }
 
 // An rxCopy is what the application got of an object. The content is compared as it
 // comes: a thousand copies would not fit the memory.
 type rxCopy struct {
-	source   []byte // what was sent
+	source   []byte   // what was sent
+	have     blockSet // bytes
+	primed   bool
 	size     int64
 	blocks   map[int64]bool // by offset
 	got      int64
@@ -52,7 +55,7 @@ func (w *world) receiver(cfg ReceiverConfig, out, in netem.Link) *rxNode {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	n := &rxNode{w: w, Receiver: r, objects: map[ObjectKey]*rxCopy{}}
+	n := &rxNode{w: w, Receiver: r, prime: w.prime, objects: map[ObjectKey]*rxCopy{}}
 	n.node = w.sim.Add(name, r, out, in)
 	n.node.Drain = n.drain
 	w.rx = append(w.rx, n)
@@ -80,6 +83,7 @@ func (n *rxNode) drain(now time.Time) {
 		switch e.Type {
 		case ObjectNew:
 			n.begin(now, o, &e)
+			n.primeLater(o, e.Key)
 		case StreamReadable:
 			n.readable(o, e.Key)
 		case InfoReceived:
@@ -87,6 +91,7 @@ func (n *rxNode) drain(now time.Time) {
 				n.w.t.Errorf("%s: second INFO of %v", n.node.Name, e.Key)
 			}
 			o.hasInfo, o.info = true, e.Data
+			n.primeLater(o, e.Key)
 		case BlockReceived:
 			if !o.known {
 				n.w.t.Errorf("%s: a block of %v, which was not announced", n.node.Name, e.Key)
@@ -139,7 +144,37 @@ func (o *rxCopy) take(n *rxNode, e *ReceiverEvent) {
 		n.w.t.Errorf("%s: %v differs at %d, or was there before", n.node.Name, e.Key, e.Offset)
 	}
 	o.blocks[e.Offset] = true
-	o.got += int64(len(e.Data))
+	o.put(e.Offset, end)
+}
+
+// put notes that the bytes from up to to are here.
+func (o *rxCopy) put(from, to int64) {
+	if from < to {
+		o.have.add(uint32(from), uint32(to-1), 1<<30)
+	}
+	o.got = 0
+	for _, r := range o.have.ranges {
+		o.got += int64(r.hi-r.lo) + 1
+	}
+}
+
+// primeLater has a receiver that has been here before find out what it has of an object.
+func (n *rxNode) primeLater(o *rxCopy, key ObjectKey) {
+	if n.prime == nil || o.primed || !o.known || !o.hasInfo || o.stream != nil || o.err != nil {
+		return
+	}
+	o.primed = true
+	delay, parts := n.prime(o.size)
+	n.w.sim.At(n.w.now()+delay, func() {
+		n.node.Run(func(now time.Time) {
+			if o == n.objects[key] && o.err == nil && !o.received {
+				for _, p := range parts {
+					o.put(p.From, p.To)
+				}
+				n.Prime(now, key, parts)
+			}
+		})
+	})
 }
 
 func (n *rxNode) store(now time.Time, o *rxCopy, key ObjectKey) {

@@ -17,8 +17,9 @@ type world struct {
 	tx    []*txNode
 	rx    []*rxNode
 	limit time.Duration
-	types [8]int               // deliveries by message type
-	mute  map[*netem.Node]bool // who is not heard
+	types [8]int                                        // deliveries by message type
+	mute  map[*netem.Node]bool                          // who is not heard
+	prime func(size int64) (time.Duration, []ByteRange) // see rxNode.prime
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
