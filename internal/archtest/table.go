@@ -60,6 +60,7 @@ var rooms = []room{
 	{"madcap", f1, shell},
 
 	{"rmt/fec/...", f0, nil},
+	{"rmt/tfmcc", f1, nil},
 	{"rmt/lct", f0, nil},
 	{"rmt/alc", f0, nil},
 	{"rmt/norm", f2, nil},
@@ -73,6 +74,7 @@ var rooms = []room{
 	{"internal/pcap", f0, nil},
 	{"internal/engine", f1, nil},
 	{"internal/pace", f1, nil},
+	{"internal/pathrate", f1, nil},
 	{"internal/gmp", f1, nil},
 	{"internal/flow", f1, nil},
 	{"internal/control", f2, nil}, // F1 but for its imports: igmp and mld have files on F2
