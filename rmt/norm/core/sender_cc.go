@@ -217,7 +217,7 @@ func (c *rateControl) feedback(s *Sender, now time.Time, f *wire.Feedback, rtt t
 		return
 	}
 	mark := c.mark(f.CC.Sequence)
-	if mark == nil || rtt > now.Sub(mark.at) {
+	if mark == nil || rtt > now.Sub(mark.at)+slack {
 		return // a probe that was not sent lately, or an answer from before it
 	}
 	if c.path != nil {
@@ -245,6 +245,10 @@ func tfmccFeedback(f *wire.Feedback, rtt time.Duration) *tfmcc.Feedback {
 	}
 	return r
 }
+
+// slack is how much earlier than its probe an answer may seem to be: times are cut to
+// microseconds, and some clocks tick in milliseconds.
+const slack = 20 * time.Millisecond
 
 // delivered compares two reports of a receiver.
 func (c *rateControl) delivered(now time.Time, f *wire.Feedback, to *probeMark, rtt time.Duration) {
