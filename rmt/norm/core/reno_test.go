@@ -10,35 +10,50 @@ import (
 )
 
 // A reno is a TCP connection with endless data, as far as congestion control goes: slow
-// start, congestion avoidance, fast retransmit and fast recovery (RFC 5681, with RFC
-// 6582's partial acknowledgements), and a timeout. Window and numbers are in packets.
+// start, congestion avoidance, recovery with selective acknowledgements (RFC 5681, RFC
+// 6675) and a timeout. Window and numbers are in packets.
 type reno struct {
-	peer             netip.AddrPort
-	cwnd, ssthresh   float64
-	una, next, most  uint32 // most: one past the farthest ever sent
-	dup              int
-	recover          uint32
-	recovering       bool
-	resend           bool
-	rtt, rttvar      time.Duration
-	timed            uint32
-	timedAt, timeout time.Time
-	size             int
-	losses           int
+	peer           netip.AddrPort
+	size           int
+	cwnd, ssthresh float64
+	una, next      uint32
+	state          map[uint32]renoState // of una to next-1
+	pipe           int                  // on their way
+	highest        uint32               // one past the newest acknowledged
+	recover        uint32               // in recovery until una is there
+	rtt, rttvar    time.Duration
+	timed          uint32
+	timedAt        time.Time
+	timeout        time.Time
+	backoff        int
+	losses         int
 }
 
-// A renoSink is the other end: an acknowledgement for each packet.
+type renoState uint8
+
+const (
+	renoSent renoState = iota
+	renoSacked
+	renoLost
+	renoAgain // sent again
+)
+
+// A renoSink is the other end: an acknowledgement for every second packet, and at once
+// for one out of order (RFC 5681 section 4.2).
 type renoSink struct {
-	peer  netip.AddrPort
-	next  uint32
-	ahead map[uint32]bool
-	acks  int
-	bytes uint64
+	peer    netip.AddrPort
+	next    uint32
+	ahead   map[uint32]bool
+	acks    []uint32 // to be sent, for these packets
+	delayed bool
+	newest  uint32
+	due     time.Time
+	bytes   uint64
 }
 
 // addReno puts a connection into the network: two nodes, the sender's first.
 func addReno(s *netem.Sim, name string, size int, out, in netem.Link) (*reno, *netem.Node, *renoSink) {
-	tx, rx := &reno{cwnd: 2, ssthresh: 1e9, size: size}, &renoSink{ahead: map[uint32]bool{}}
+	tx, rx := &reno{cwnd: 4, ssthresh: 1e9, size: size, state: map[uint32]renoState{}}, &renoSink{ahead: map[uint32]bool{}}
 	a := s.Add(name+"/tx", tx, out, netem.Link{})
 	b := s.Add(name+"/rx", rx, netem.Link{Delay: in.Delay}, in)
 	tx.peer, rx.peer = b.Addr, a.Addr
@@ -56,30 +71,52 @@ func (r *reno) Handle(now time.Time, p *datagram.Packet) {
 	if p.Src != r.peer {
 		return
 	}
-	ack := binary.BigEndian.Uint32(p.Data)
-	if ack <= r.una {
-		if ack == r.una && r.most > r.una {
-			r.duplicate()
-		}
-		return
-	}
-	if !r.timedAt.IsZero() && ack > r.timed {
+	ack, sack := binary.BigEndian.Uint32(p.Data), binary.BigEndian.Uint32(p.Data[4:])
+	if !r.timedAt.IsZero() && sack == r.timed {
 		r.sample(now.Sub(r.timedAt))
 		r.timedAt = time.Time{}
 	}
-	n := ack - r.una
-	r.una, r.next, r.dup = ack, max(r.next, ack), 0
-	r.timeout = now.Add(r.rto())
+	var n float64
+	for ; r.una < ack; r.una++ {
+		if st := r.state[r.una]; st == renoSent || st == renoAgain {
+			r.pipe--
+		}
+		delete(r.state, r.una)
+		n++
+	}
+	if n > 0 {
+		r.timeout, r.backoff = now.Add(r.rto()), 0
+	}
+	if st, ok := r.state[sack]; ok && st != renoSacked {
+		if st != renoLost {
+			r.pipe--
+		}
+		r.state[sack] = renoSacked
+	}
+	r.highest = max(r.highest, ack, sack+1)
+	for s := r.una; s+3 < r.highest; s++ {
+		if r.state[s] == renoSent {
+			r.lose(s)
+		}
+	}
 	switch {
-	case r.recovering && ack < r.recover:
-		r.resend = true
-		r.cwnd = max(r.cwnd-float64(n)+1, 1)
-	case r.recovering:
-		r.recovering, r.cwnd = false, r.ssthresh
-	case r.cwnd < r.ssthresh:
-		r.cwnd += float64(n)
-	default:
-		r.cwnd += float64(n) / r.cwnd
+	case r.cwnd < r.ssthresh: // also after a timeout
+		r.cwnd += min(n, 1)
+	case r.una >= r.recover:
+		r.cwnd += min(n, 1) / r.cwnd
+	}
+}
+
+func (r *reno) lose(s uint32) {
+	r.state[s] = renoLost
+	r.pipe--
+	if r.una >= r.recover {
+		r.losses++
+		r.ssthresh = max(r.cwnd/2, 2)
+		r.cwnd, r.recover = r.ssthresh, r.next
+	}
+	if s == r.timed {
+		r.timedAt = time.Time{}
 	}
 }
 
@@ -92,46 +129,53 @@ func (r *reno) sample(d time.Duration) {
 	r.rtt = r.rtt*7/8 + d/8
 }
 
-func (r *reno) duplicate() {
-	if r.recovering {
-		r.cwnd++
+func (r *reno) Advance(now time.Time) {
+	if r.timeout.IsZero() || now.Before(r.timeout) {
 		return
 	}
-	if r.dup++; r.dup == 3 {
-		r.losses++
-		r.ssthresh = max(float64(r.most-r.una)/2, 2)
-		r.cwnd = r.ssthresh + 3
-		r.recovering, r.recover, r.resend = true, r.most, true
-		r.timedAt = time.Time{}
+	r.losses++
+	r.ssthresh, r.cwnd, r.recover, r.timedAt = max(r.cwnd/2, 2), 1, r.next, time.Time{}
+	for s := r.una; s < r.next; s++ {
+		if r.state[s] != renoSacked {
+			r.state[s] = renoLost
+		}
 	}
-}
-
-func (r *reno) Advance(now time.Time) {
-	if !r.timeout.IsZero() && !now.Before(r.timeout) {
-		r.losses++
-		r.ssthresh, r.cwnd = max(float64(r.most-r.una)/2, 2), 1
-		r.next, r.dup, r.recovering, r.timedAt = r.una, 0, false, time.Time{}
-		r.timeout = now.Add(2 * r.rto())
-	}
+	r.pipe = 0
+	r.backoff = min(r.backoff+1, 6)
+	r.timeout = now.Add(r.rto() << r.backoff)
 }
 
 func (r *reno) Next() time.Time { return r.timeout }
 
 func (r *reno) Transmit(now time.Time, p *datagram.Packet) bool {
-	var seq uint32
-	switch {
-	case r.resend:
-		r.resend, seq = false, r.una
-	case float64(r.next-r.una) < r.cwnd:
-		seq = r.next
-		r.next++
-		if r.timedAt.IsZero() && seq == r.most {
-			r.timed, r.timedAt = seq, now
-		}
-		r.most = max(r.most, r.next)
-	default:
+	if float64(r.pipe) >= r.cwnd {
 		return false
 	}
+	seq, again := r.next, false
+	for s := r.una; s < min(r.next, r.highest+1); s++ {
+		if r.state[s] == renoLost {
+			seq, again = s, true
+			break
+		}
+	}
+	if r.recover > r.una && !again {
+		for s := r.una; s < r.next; s++ {
+			if r.state[s] == renoLost {
+				seq, again = s, true
+				break
+			}
+		}
+	}
+	if again {
+		r.state[seq] = renoAgain
+	} else {
+		r.state[seq] = renoSent
+		r.next++
+		if r.timedAt.IsZero() {
+			r.timed, r.timedAt = seq, now
+		}
+	}
+	r.pipe++
 	if r.timeout.IsZero() {
 		r.timeout = now.Add(r.rto())
 	}
@@ -153,19 +197,33 @@ func (k *renoSink) Handle(now time.Time, p *datagram.Packet) {
 		k.next++
 		k.bytes += uint64(len(p.Data))
 	}
-	k.acks++
+	k.newest = seq
+	if k.delayed || len(k.ahead) > 0 || seq+1 != k.next {
+		k.acks, k.delayed = append(k.acks, seq), false
+		return
+	}
+	k.delayed, k.due = true, now.Add(40*time.Millisecond)
 }
 
-func (k *renoSink) Advance(time.Time) {}
+func (k *renoSink) Advance(now time.Time) {
+	if k.delayed && !now.Before(k.due) {
+		k.acks, k.delayed = append(k.acks, k.newest), false
+	}
+}
 
-func (k *renoSink) Next() time.Time { return time.Time{} }
+func (k *renoSink) Next() time.Time {
+	if k.delayed {
+		return k.due
+	}
+	return time.Time{}
+}
 
 func (k *renoSink) Transmit(now time.Time, p *datagram.Packet) bool {
-	if k.acks == 0 {
+	if len(k.acks) == 0 {
 		return false
 	}
-	k.acks--
-	p.Data = binary.BigEndian.AppendUint32(p.Data[:0], k.next)
+	p.Data = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(p.Data[:0], k.next), k.acks[0])
+	k.acks = k.acks[1:]
 	p.Dst = k.peer
 	return true
 }

@@ -49,8 +49,10 @@ func TestTFMCCTableFairness(t *testing.T) {
 		{20_000_000, 40 * time.Millisecond, 1, 4},
 		{50_000_000, 20 * time.Millisecond, 1, 2},
 		{5_000_000, 150 * time.Millisecond, 1, 2},
+		{100_000_000, 30 * time.Millisecond, 1, 3},
+		{20_000_000, 60 * time.Millisecond, 0.25, 2},
 	} {
-		w := newCCWorld(t, 3, tfmccConfig(), netem.Link{})
+		w := newCCWorld(t, 4, tfmccConfig(), netem.Link{})
 		w.receiver(netem.Link{Delay: c.rtt / 2}, netem.Link{Delay: c.rtt / 4}, ReceiverConfig{})
 		queue := int(float64(c.rate) / 8 * c.rtt.Seconds() * c.bdp)
 		nodes := []*netem.Node{w.out}
@@ -66,7 +68,7 @@ func TestTFMCCTableFairness(t *testing.T) {
 		for _, k := range sinks {
 			begin += k.bytes
 		}
-		const span = 120 * time.Second
+		const span = 60 * time.Second
 		got := w.pass(span)
 		var end uint64
 		for _, k := range sinks {
