@@ -1,6 +1,9 @@
 package pathrate
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Config holds a controller's settings. Zero fields take the default of their
 // comment; rates are in bytes per second.
@@ -54,16 +57,19 @@ type Controller struct {
 	rate  float64
 	paths []*path
 
-	phase  Phase
-	since  time.Time // of the phase
-	rounds int       // of it
-	gain   float64   // of Probe
-	before float64   // capacity when Probe began
-	best   float64   // in Startup
-	stale  int       // rounds of Startup without growth
-	short  bool      // the sender has less to send, or less time to, than it may
-	limit  *path     // the slowest
-	why    string
+	phase   Phase
+	since   time.Time // of the phase
+	rounds  int       // of it
+	gain    float64   // of Probe
+	before  float64   // capacity when Probe began
+	best    float64   // in Startup
+	stale   int       // rounds of Startup without growth
+	short   bool      // the sender has less to send, or less time to, than it may
+	limit   *path     // the slowest
+	heard   time.Time // last sample, or halving for want of it
+	busy    bool
+	backlog time.Duration // the queue when Drain began
+	why     string
 }
 
 // New returns a controller that begins with StartRate.
@@ -109,6 +115,7 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 	if p == nil {
 		return
 	}
+	c.heard = now
 	if c.since.IsZero() {
 		c.since = s.From
 	}
@@ -121,9 +128,22 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 	lossy := p.excess(r)
 	carried := p.carried(r, lossy)
 	short := r.sentRate() < 0.85*c.rate && current
-	switch congested := lossy && !short || p.queue() > p.allowed() || r.Dropped > 0; {
+	queue := p.queue() > p.allowed()
+	if lossy && current && c.phase == Drain && !queue && r.Dropped == 0 && p.constant(r) {
+		p.adopt(r)
+		lossy = false
+		carried = p.carried(r, false)
+	}
+	switch congested := lossy && !short || queue || r.Dropped > 0; {
 	case congested:
 		p.note(carried)
+		if current && c.phase == Drain && lossy {
+			// It is less than what was thought.
+			p.forget(1)
+			c.slowest(now)
+			c.enter(now, Drain)
+			return
+		}
 		if current && c.phase != Drain && p.count > 1 {
 			switch {
 			case r.Dropped > 0:
@@ -133,6 +153,7 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 			default:
 				c.why = "a queue"
 			}
+			p.badLoss, p.badRate = r.loss(), r.sentRate()
 			c.back(now, p)
 			return
 		}
@@ -143,7 +164,7 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 	default:
 		p.note(carried)
 	}
-	if current && (!lossy || c.phase == Ease || c.phase == Drain) {
+	if current && !lossy {
 		p.learn(r)
 	}
 	c.slowest(now)
@@ -155,7 +176,7 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 // back reacts to congestion on a path: its capacity is what it carried of late, and
 // the queue is to drain.
 func (c *Controller) back(now time.Time, p *path) {
-	p.forget()
+	p.forget(recent)
 	c.slowest(now)
 	c.enter(now, Drain)
 }
@@ -183,7 +204,8 @@ func (c *Controller) step(now time.Time, p *path, current, short bool) {
 			c.enter(now, Cruise)
 			return
 		}
-		if now.Sub(c.since) > 4*p.roundTime()+2*p.rtt {
+		// At drainGain a queue is gone after three times its length.
+		if c.rounds >= 4 && now.Sub(c.since) > 4*p.roundTime()+2*p.baseRTT()+4*c.backlog {
 			if p.queue() > p.allowed() {
 				p.rebase(now)
 			}
@@ -216,6 +238,9 @@ func (c *Controller) step(now time.Time, p *path, current, short bool) {
 }
 
 func (c *Controller) enter(now time.Time, p Phase) {
+	if p == Drain && c.limit != nil {
+		c.backlog = c.limit.queue()
+	}
 	c.phase, c.since, c.rounds = p, now, 0
 	c.apply()
 }
@@ -248,7 +273,9 @@ func (c *Controller) apply() {
 }
 
 // silence is how long a receiver may say nothing before it no longer counts.
-func (p *path) silence() time.Duration { return max(500*time.Millisecond, 10*p.roundTime(), 4*p.rtt) }
+func (p *path) silence() time.Duration { return max(minSilence, 10*p.roundTime(), 4*p.rtt) }
+
+const minSilence = 500 * time.Millisecond
 
 // slowest finds the path that limits, of those heard of late.
 func (c *Controller) slowest(now time.Time) {
@@ -286,26 +313,49 @@ func (c *Controller) find(now time.Time, node uint32) *path {
 	return out
 }
 
-// Advance lets the time pass: without any word of a receiver the rate goes back to
-// the one to begin with, by halves.
-func (c *Controller) Advance(now time.Time) {
-	if c.limit == nil || now.Sub(c.limit.heard) < c.limit.silence() {
+// Advance lets the time pass; busy says that there is data, and so that receivers are
+// probed often. When all of them fall silent the rate is halved, and again.
+func (c *Controller) Advance(now time.Time, busy bool) {
+	if !busy || c.heard.IsZero() {
+		if c.busy = busy; !c.heard.IsZero() {
+			c.heard = now
+		}
 		return
 	}
-	if c.slowest(now); c.limit != nil {
-		c.apply()
-		return
+	c.busy = true
+	if c.limit != nil && now.Sub(c.limit.heard) >= c.limit.silence() {
+		if c.slowest(now); c.limit != nil {
+			c.apply()
+		}
 	}
-	c.set(min(c.rate, c.cfg.StartRate))
-	c.phase, c.since, c.best, c.stale = Startup, now, 0, 0
+	if now.Sub(c.heard) >= c.patience() {
+		c.why = "silence"
+		c.heard = now
+		c.set(c.rate / 2)
+		c.phase, c.since, c.best, c.stale = Startup, now, 0, 0
+	}
+}
+
+// patience is how long all receivers may be silent.
+func (c *Controller) patience() time.Duration {
+	if c.limit != nil {
+		return c.limit.silence()
+	}
+	return minSilence
 }
 
 // Next returns when Advance has something to do; zero is never.
 func (c *Controller) Next() time.Time {
-	if c.limit == nil {
+	if !c.busy || c.heard.IsZero() || c.limit == nil && c.rate <= c.cfg.MinRate {
 		return time.Time{}
 	}
-	return c.limit.heard.Add(c.limit.silence())
+	next := c.heard.Add(c.patience())
+	if c.limit != nil {
+		if t := c.limit.heard.Add(c.limit.silence()); t.Before(next) {
+			return t
+		}
+	}
+	return next
 }
 
 // Status tells why the rate is what it is.
@@ -335,7 +385,7 @@ func (c *Controller) Slowest(dst []uint32, n int) []uint32 {
 	for len(dst) < n {
 		var next *path
 		for _, p := range c.paths {
-			if !contains(dst, p.node) && (next == nil || p.capacity() < next.capacity()) {
+			if !slices.Contains(dst, p.node) && (next == nil || p.capacity() < next.capacity()) {
 				next = p
 			}
 		}
@@ -345,13 +395,4 @@ func (c *Controller) Slowest(dst []uint32, n int) []uint32 {
 		dst = append(dst, next.node)
 	}
 	return dst
-}
-
-func contains(list []uint32, v uint32) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }

@@ -30,6 +30,7 @@ const (
 	minQueue  = 8 * time.Millisecond
 
 	minExcess  = 0.02   // loss above the usual that may be taken for congestion
+	maxUsual   = 0.45   // loss that may be usual
 	lossMemory = 2000.0 // packets
 )
 
@@ -52,6 +53,9 @@ type path struct {
 
 	usual float64 // the loss that does not depend on the rate
 	known float64 // packets it was learned from
+
+	// The round for which the rate was last lowered.
+	badLoss, badRate float64
 }
 
 // add takes in a sample and reports whether a round is complete, which is then in
@@ -121,8 +125,12 @@ func (s *Sample) sentRate() float64 {
 	return float64(s.SentBytes) / max(s.To.Sub(s.From), time.Microsecond).Seconds()
 }
 
-// excess reports whether a round lost more than is usual here, beyond chance.
+// excess reports whether a round lost more than is usual here, beyond chance. What is
+// usual is not known at first.
 func (p *path) excess(s *Sample) bool {
+	if p.known == 0 {
+		return s.loss() > maxUsual
+	}
 	q := max(p.usual, 0.005)
 	sigma := math.Sqrt(q * (1 - q) * (1/float64(max(s.Sent, 1)) + 1/(p.known+10)))
 	return s.loss() > p.usual+minExcess+3*sigma
@@ -144,9 +152,23 @@ func (p *path) carried(s *Sample, excess bool) float64 {
 // learn takes in a round's loss as usual.
 func (p *path) learn(s *Sample) {
 	n := float64(s.Sent)
-	p.usual = (p.usual*p.known + s.loss()*n) / (p.known + n)
+	p.usual = min((p.usual*p.known+s.loss()*n)/(p.known+n), maxUsual)
 	p.known = min(p.known+n, lossMemory)
 }
+
+// constant reports whether a round at a lower rate has lost as much as the one for which
+// the rate was lowered. Had the path been too narrow for that one, less would be lost
+// now: what is above its capacity.
+func (p *path) constant(s *Sample) bool {
+	if p.badRate == 0 || p.badLoss > 2*maxUsual {
+		return false
+	}
+	narrow := max(1-(1-p.badLoss)*p.badRate/s.sentRate(), p.usual)
+	return s.loss() > (narrow+p.badLoss)/2
+}
+
+// adopt takes a round's loss as usual from now on.
+func (p *path) adopt(s *Sample) { p.usual, p.known = min(s.loss(), maxUsual), float64(s.Sent) }
 
 func (p *path) note(rate float64) {
 	if len(p.rates) == remembered {
@@ -157,8 +179,8 @@ func (p *path) note(rate float64) {
 }
 
 // forget keeps only the newest rounds.
-func (p *path) forget() {
-	if n := len(p.rates) - recent; n > 0 {
+func (p *path) forget(keep int) {
+	if n := len(p.rates) - keep; n > 0 {
 		p.rates = append(p.rates[:0], p.rates[n:]...)
 	}
 }

@@ -73,7 +73,7 @@ type SenderConfig struct {
 	FTI wire.FTIStyle
 
 	// GRTT is the group round-trip time assumed until the group has answered
-	// a probe, default 10 ms; MinGRTT and MaxGRTT bound what is measured,
+	// a probe, default 10 ms, or 2 ms with CCMax; MinGRTT and MaxGRTT bound what is measured,
 	// default 1 ms and 10 s. RFC 5740 section 6 recommends 0.5 s to start with
 	// on an unknown network: see the WAN preset of package norm.
 	GRTT, MinGRTT, MaxGRTT time.Duration
@@ -121,6 +121,9 @@ func (c *SenderConfig) normalize() error {
 	setDefault(&c.SegmentSize, 1400)
 	setDefault(&c.BlockSize, 64)
 	setDefault(&c.Parity, 16)
+	if c.CC == CCMax {
+		setDefault(&c.GRTT, 2*time.Millisecond)
+	}
 	setDefault(&c.GRTT, 10*time.Millisecond)
 	setDefault(&c.MinGRTT, time.Millisecond)
 	setDefault(&c.MaxGRTT, 10*time.Second)

@@ -65,7 +65,7 @@ type rateControl struct {
 
 	busy    bool
 	data    uint64 // messages sent when the last probe was
-	probes  [64]probeMark
+	probes  [512]probeMark // the last ones; an answer may be seconds late
 	last    map[wire.NodeID]*delivered
 	rotate  int
 	list    []tfmcc.Listed
@@ -155,7 +155,7 @@ func (c *rateControl) advance(s *Sender, now time.Time) {
 		c.tfmcc.SetBusy(now, c.busy)
 		c.tfmcc.Advance(now)
 	} else {
-		c.path.Advance(now)
+		c.path.Advance(now, c.busy)
 	}
 	c.apply(s)
 }
