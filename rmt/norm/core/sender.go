@@ -298,7 +298,7 @@ func (s *Sender) Handle(now time.Time, p *datagram.Packet) {
 // Advance runs the timers; see [engine.Engine].
 func (s *Sender) Advance(now time.Time) {
 	s.now = now
-	s.grtt.advance(now)
+	s.grtt.advance(now, len(s.nodes.order) <= smallGroup)
 	s.cc.advance(s, now)
 	s.repairs.advance(s, now)
 	s.flush.advance(s, now)

@@ -64,7 +64,7 @@ type rateControl struct {
 	path  *pathrate.Controller
 
 	busy    bool
-	data    uint64 // messages sent when the last probe was
+	data    uint64         // messages sent when the last probe was
 	probes  [512]probeMark // the last ones; an answer may be seconds late
 	last    map[wire.NodeID]*delivered
 	rotate  int
@@ -174,12 +174,10 @@ func (c *rateControl) next() time.Time {
 // without control will do.
 func (c *rateControl) interval(s *Sender) (d time.Duration, ok bool) {
 	switch {
-	case !s.sendable():
-		return 0, false
-	case c.tfmcc != nil:
-		return c.tfmcc.ProbeInterval()
-	case c.path != nil:
+	case c.path != nil && (s.sendable() || s.flush.running || s.flush.object != nil):
 		return c.path.Interval(), true
+	case c.tfmcc != nil && s.sendable():
+		return c.tfmcc.ProbeInterval()
 	}
 	return 0, false
 }

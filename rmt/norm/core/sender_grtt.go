@@ -94,11 +94,20 @@ func (g *grttEstimator) sample(n *node, rtt time.Duration) {
 	}
 }
 
-func (g *grttEstimator) advance(now time.Time) {
+// decayInterval is the shortest between two steps down in a small group.
+const decayInterval = 20 * time.Millisecond
+
+// advance takes a step down at the end of a probing interval; small says that all
+// receivers answer each probe.
+func (g *grttEstimator) advance(now time.Time, small bool) {
 	if now.Before(g.nextProbe) || now.Before(g.decay) || g.peak == 0 {
 		return
 	}
-	if g.cfg.CC != CCNone {
+	switch {
+	case g.cfg.CC == CCNone:
+	case small:
+		g.decay = now.Add(decayInterval)
+	default:
 		// Probes come fast then, and not all receivers answer each.
 		g.decay = now.Add(time.Duration(g.cfg.Backoff+1) * g.current)
 	}
