@@ -48,6 +48,11 @@ const (
 	easeGain     = 0.8
 	drainGain    = 0.65
 	maxProbeGain = 2.0
+
+	// What one bad round leaves of a capacity: a machine may have paused, and a
+	// report may be forged. If it is true there will be another.
+	maxCut      = 0.5
+	maxCutQueue = 0.7
 )
 
 // A Controller sets a rate by the samples of all receivers. It is not for concurrent
@@ -136,10 +141,12 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 	}
 	switch congested := lossy && !short || queue || r.Dropped > 0; {
 	case congested:
+		before := p.capacity()
 		p.note(carried)
-		if current && c.phase == Drain && lossy {
-			// It is less than what was thought.
+		if current && c.phase == Drain && (lossy || queue && p == c.limit && c.rounds > 0 && p.rtt > p.lastRTT+p.queue()/16) {
+			// The path carries less than what was thought.
 			p.forget(1)
+			p.atLeast(maxCut * before)
 			c.slowest(now)
 			c.enter(now, Drain)
 			return
@@ -154,7 +161,14 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 				c.why = "a queue"
 			}
 			p.badLoss, p.badRate = r.loss(), r.sentRate()
-			c.back(now, p)
+			p.forget(recent)
+			if lossy || r.Dropped > 0 {
+				p.atLeast(maxCut * before)
+			} else {
+				p.atLeast(maxCutQueue * before)
+			}
+			c.slowest(now)
+			c.enter(now, Drain)
 			return
 		}
 	case short:
@@ -171,14 +185,6 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 	if p == c.limit {
 		c.step(now, p, current, short)
 	}
-}
-
-// back reacts to congestion on a path: its capacity is what it carried of late, and
-// the queue is to drain.
-func (c *Controller) back(now time.Time, p *path) {
-	p.forget(recent)
-	c.slowest(now)
-	c.enter(now, Drain)
 }
 
 // step goes on after a round of the slowest path.
@@ -202,11 +208,20 @@ func (c *Controller) step(now time.Time, p *path, current, short bool) {
 	case Drain:
 		if current && p.rtt-p.baseRTT() <= p.allowed()/2 {
 			c.enter(now, Cruise)
+			c.rounds = cruiseRounds - 2 // perhaps it was only a pause somewhere
 			return
+		}
+		if current && c.rounds == 1 {
+			c.backlog = max(c.backlog, p.queue()) // what was on its way is there
 		}
 		// At drainGain a queue is gone after three times its length.
 		if c.rounds >= 4 && now.Sub(c.since) > 4*p.roundTime()+2*p.baseRTT()+4*c.backlog {
-			if p.queue() > p.allowed() {
+			switch q := p.queue(); {
+			case q <= p.allowed():
+			case q < c.backlog*7/8:
+				c.enter(now, Drain) // it helps
+				return
+			default:
 				p.rebase(now)
 			}
 			c.enter(now, Cruise)

@@ -178,6 +178,13 @@ func (p *path) note(rate float64) {
 	p.rates = append(p.rates, rate)
 }
 
+// atLeast makes a rate the capacity if that is less.
+func (p *path) atLeast(rate float64) {
+	if p.capacity() < rate {
+		p.note(rate)
+	}
+}
+
 // forget keeps only the newest rounds.
 func (p *path) forget(keep int) {
 	if n := len(p.rates) - keep; n > 0 {
