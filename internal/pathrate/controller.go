@@ -288,7 +288,7 @@ func (c *Controller) apply() {
 }
 
 // silence is how long a receiver may say nothing before it no longer counts.
-func (p *path) silence() time.Duration { return max(minSilence, 10*p.roundTime(), 4*p.rtt) }
+func (p *path) silence() time.Duration { return max(minSilence, 10*p.roundTime(), 4*p.rtt, 8*p.gap) }
 
 const minSilence = 500 * time.Millisecond
 

@@ -38,7 +38,8 @@ const (
 type path struct {
 	node  uint32
 	heard time.Time
-	count int // rounds measured
+	gap   time.Duration // between reports, smoothed
+	count int           // rounds measured
 
 	// The round being added up.
 	round   Sample
@@ -61,6 +62,9 @@ type path struct {
 // add takes in a sample and reports whether a round is complete, which is then in
 // p.round until the next call.
 func (p *path) add(now time.Time, s *Sample, phase time.Time) bool {
+	if !p.heard.IsZero() {
+		p.gap += (min(now.Sub(p.heard), time.Second) - p.gap) / 4
+	}
 	p.heard = now
 	p.shortest(now, s.RTT)
 	r := &p.round

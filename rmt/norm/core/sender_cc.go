@@ -1,7 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/pathrate"
@@ -63,13 +65,14 @@ type rateControl struct {
 	tfmcc *tfmcc.Sender
 	path  *pathrate.Controller
 
-	busy    bool
-	data    uint64         // messages sent when the last probe was
-	probes  [512]probeMark // the last ones; an answer may be seconds late
-	last    map[wire.NodeID]*delivered
-	rotate  int
-	list    []tfmcc.Listed
-	slowest []uint32
+	busy     bool
+	data     uint64         // messages sent when the last probe was
+	probes   [512]probeMark // the last ones; an answer may be seconds late
+	last     map[wire.NodeID]*delivered
+	rotate   int
+	suspects []suspect // in a large group: who reports the lowest rates, lowest first
+	list     []tfmcc.Listed
+	slowest  []uint32
 }
 
 // A probeMark is how much had been sent at a probe, itself included.
@@ -175,7 +178,10 @@ func (c *rateControl) next() time.Time {
 func (c *rateControl) interval(s *Sender) (d time.Duration, ok bool) {
 	switch {
 	case c.path != nil && (s.sendable() || s.flush.running || s.flush.object != nil):
-		return c.path.Interval(), true
+		if d = c.path.Interval(); len(s.nodes.order) > smallGroup {
+			d = max(d, s.grtt.current)
+		}
+		return d, true
 	case c.tfmcc != nil && s.sendable():
 		return c.tfmcc.ProbeInterval()
 	}
@@ -219,6 +225,7 @@ func (c *rateControl) feedback(s *Sender, now time.Time, f *wire.Feedback, rtt t
 		return // a probe that was not sent lately, or an answer from before it
 	}
 	if c.path != nil {
+		c.suspect(now, f)
 		if f.HasDelivery && rtt > 0 {
 			c.delivered(now, f, mark, rtt)
 		}
@@ -315,11 +322,37 @@ func (c *rateControl) appendListed(dst []byte) []byte {
 	return dst
 }
 
-// Of a large group CCMax hears the slowest receivers known at every probe, and the
-// others in turn.
+// A suspect is a receiver that reports a low rate and so may have the slowest path.
+type suspect struct {
+	id    wire.NodeID
+	rate  float64
+	heard time.Time
+}
+
+// suspect takes in the rate a receiver reports, which is no measure of what its path
+// carries, but of whom to ask: suppression sees to it that those who report least are
+// heard. Such a report is good for some seconds.
+func (c *rateControl) suspect(now time.Time, f *wire.Feedback) {
+	rate := wire.Rate(f.CC.Rate)
+	if rate <= 0 {
+		return
+	}
+	c.suspects = slices.DeleteFunc(c.suspects, func(s suspect) bool {
+		return s.id == f.Source || now.Sub(s.heard) > 3*time.Second
+	})
+	i, _ := slices.BinarySearchFunc(c.suspects, rate, func(s suspect, r float64) int { return cmp.Compare(s.rate, r) })
+	if c.suspects = slices.Insert(c.suspects, i, suspect{f.Source, rate, now}); len(c.suspects) > maxSuspects {
+		c.suspects = c.suspects[:maxSuspects]
+	}
+}
+
+// Of a large group CCMax hears at every probe the slowest receivers known, and some
+// who may be slower; one of those heard of in turn.
 const (
-	askedSlowest = 4
-	askedInTurn  = 4
+	askedSlowest = 2
+	askedSuspect = 2
+	askedInTurn  = 1
+	maxSuspects  = 8
 )
 
 func (c *rateControl) appendSlowest(s *Sender, dst []byte) []byte {
@@ -330,6 +363,13 @@ func (c *rateControl) appendSlowest(s *Sender, dst []byte) []byte {
 			flag = wire.CCFlagCLR
 		}
 		dst = s.nodes.appendNode(dst, wire.NodeID(id), flag)
+	}
+	asked := 0
+	for _, x := range c.suspects {
+		if asked < askedSuspect && !slices.Contains(c.slowest, uint32(x.id)) {
+			dst = s.nodes.appendNode(dst, x.id, wire.CCFlagPLR)
+			asked++
+		}
 	}
 	for range askedInTurn {
 		n := s.nodes.order[c.rotate%len(s.nodes.order)]

@@ -1,0 +1,158 @@
+package core
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gomulticast/multicast/internal/netem"
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// forge has the sender hear feedback that claims what f says, as if from the group.
+func (w *ccWorld) forge(f wire.Feedback) {
+	f.Server, f.HasCC = 1, true
+	b, err := wire.Codec{}.AppendAck(nil, &wire.Ack{Feedback: f, AckType: wire.AckCC})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.out.Run(func(now time.Time) {
+		w.tx.Handle(now, &datagram.Packet{Data: b, Src: attacker, Dst: w.sim.Group})
+	})
+}
+
+// One forged report, or a thousand from as many invented receivers, leaves the rate
+// where it is: nobody answers when they are asked. An attacker who hears the probes and
+// keeps answering is a slow receiver like any other, and is bound by MinRate.
+func TestTFMCCForgedReports(t *testing.T) {
+	const rtt = 20 * time.Millisecond
+	cfg := tfmccConfig()
+	cfg.MinRate, cfg.MaxRate = 1_000_000, 20_000_000
+	w := newCCWorld(t, 1, cfg, netem.Link{Delay: rtt / 4})
+	for range 3 {
+		w.receiver(netem.Link{Delay: rtt / 2}, netem.Link{Delay: rtt / 4, Loss: 0.0005}, ReceiverConfig{})
+	}
+	w.send()
+	w.pass(20 * time.Second)
+	before := w.pass(10 * time.Second)
+	lie := func(node wire.NodeID) wire.Feedback {
+		f := wire.Feedback{Source: node, CC: wire.CCFeedback{Sequence: w.tx.grtt.sequence, Loss: 65535, Rate: wire.QuantizeRate(10)}}
+		f.GRTTResponse = w.tx.grtt.timestamp(w.sim.Now().Add(-rtt))
+		return f
+	}
+	w.forge(lie(66))
+	nothing := lie(67)
+	nothing.CC.Rate = 0
+	w.forge(nothing)
+	after := w.pass(5 * time.Second)
+	t.Logf("%s Mbit/s, after one forged report %s", mbit(before), mbit(after))
+	if after < before/2 {
+		t.Errorf("one forged report took the rate from %s to %s Mbit/s", mbit(before), mbit(after))
+	}
+	for i := range 5000 {
+		w.forge(lie(wire.NodeID(10_000 + i)))
+		w.pass(time.Millisecond)
+	}
+	after = w.pass(5 * time.Second)
+	t.Logf("after 5,000 %s: %+v", mbit(after), w.tx.Stats().Rate)
+	if after < before/2 {
+		t.Errorf("invented receivers took the rate from %s to %s Mbit/s", mbit(before), mbit(after))
+	}
+	// Now one that goes on.
+	for range 2000 {
+		w.forge(lie(66))
+		w.pass(5 * time.Millisecond)
+	}
+	low := w.pass(50 * time.Millisecond)
+	after = w.pass(10 * time.Second)
+	w.pass(10 * time.Second)
+	again := w.pass(10 * time.Second)
+	t.Logf("while one goes on %s, later %s, %s", mbit(low), mbit(after), mbit(again))
+	if low*8 < 900_000 {
+		t.Errorf("below the floor: %s Mbit/s", mbit(low))
+	}
+	if again < before/2 {
+		t.Errorf("it did not recover: %+v", w.tx.Stats().Rate)
+	}
+}
+
+// The same against max, which listens to other things: what was delivered.
+func TestMaxForgedReports(t *testing.T) {
+	w := newCCWorld(t, 1, SenderConfig{CC: CCMax, MinRate: 1_000_000}, netem.Link{Delay: time.Millisecond, Rate: 100e6, Queue: 1_000_000})
+	for range 2 {
+		w.receiver(netem.Link{Delay: time.Millisecond}, netem.Link{}, ReceiverConfig{})
+	}
+	w.send()
+	w.pass(2 * time.Second)
+	lie := func(node wire.NodeID, d wire.Delivery) {
+		f := wire.Feedback{Source: node, HasDelivery: true, Delivery: d, CC: wire.CCFeedback{Sequence: w.tx.grtt.sequence, Rate: 1}}
+		f.GRTTResponse = w.tx.grtt.timestamp(w.sim.Now())
+		w.forge(f)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range 1000 {
+		lie(wire.NodeID(10_000+i), wire.Delivery{Packets: rng.Uint32(), Time: rng.Uint32(), Dropped: rng.Uint32()})
+		w.pass(time.Millisecond)
+	}
+	after := w.pass(2 * time.Second)
+	t.Logf("after 1,000 invented receivers %s Mbit/s: %+v", mbit(after), w.tx.Stats().Rate)
+	if after*8 < 80e6 {
+		t.Errorf("%s Mbit/s", mbit(after))
+	}
+	if len(w.tx.cc.last) > maxDelivered {
+		t.Errorf("%d reports kept", len(w.tx.cc.last))
+	}
+	for i := range 1000 {
+		lie(66, wire.Delivery{Packets: uint32(i)})
+		w.pass(time.Millisecond)
+	}
+	low := w.pass(20 * time.Millisecond)
+	w.pass(3 * time.Second)
+	again := w.pass(2 * time.Second)
+	t.Logf("while one goes on %s Mbit/s, later %s", mbit(low), mbit(again))
+	if low*8 < 500_000 || again*8 < 80e6 {
+		t.Errorf("%s Mbit/s, later %s", mbit(low), mbit(again))
+	}
+}
+
+// One forged answer must not make the group wait ten seconds for everything. Before,
+// it took the round-trip time to MaxGRTT.
+func TestForgedRoundTrip(t *testing.T) {
+	w := newCCWorld(t, 1, SenderConfig{}, netem.Link{Delay: time.Millisecond})
+	w.receiver(netem.Link{Delay: time.Millisecond}, netem.Link{}, ReceiverConfig{})
+	w.send()
+	w.pass(5 * time.Second)
+	before := w.tx.Stats().GRTT
+	f := wire.Feedback{Source: 66, CC: wire.CCFeedback{Sequence: w.tx.grtt.sequence}}
+	f.GRTTResponse = w.tx.grtt.timestamp(w.sim.Now().Add(-9 * time.Second))
+	w.forge(f)
+	after := w.tx.Stats().GRTT
+	t.Logf("%v, after one forged answer %v", before, after)
+	if after > before*maxGrowth*11/10 { // as the wire can say it
+		t.Errorf("one forged answer took the round-trip time from %v to %v", before, after)
+	}
+}
+
+// A receiver whose way is much longer than assumed is believed when it says so twice,
+// and what was sent to it does not count as done before it could ask.
+func TestLongWay(t *testing.T) {
+	const rtt = 1200 * time.Millisecond
+	w := newWorld(t, 1)
+	tx := w.sender(SenderConfig{GRTT: 10 * time.Millisecond, AckTimeout: time.Minute}, netem.Link{Delay: rtt / 2}, netem.Link{})
+	w.receiver(ReceiverConfig{}, netem.Link{Delay: rtt / 2}, netem.Link{Loss: 0.05})
+	tx.send(randomBytes(w.sim.Rand("data"), 300_000), ObjectSpec{Info: []byte("a name")})
+	w.run()
+	w.check()
+	if st := tx.Stats(); st.Repairs == 0 || st.GRTT < rtt {
+		t.Errorf("%d repairs, GRTT %v", st.Repairs, st.GRTT)
+	}
+	for _, o := range tx.objects {
+		if !o.done || o.err != nil {
+			t.Errorf("%v: done %v, %v", o.key, o.done, o.err)
+		}
+		if c := w.rx[0].objects[o.key]; c == nil || !c.done {
+			t.Errorf("%v counts as done, and is not there", o.key)
+		}
+	}
+}
