@@ -38,7 +38,7 @@ func (s *sequence) take(now time.Time, seq uint16, lost func(*hole)) (n uint64, 
 		return s.newest, true
 	}
 	d := int64(int16(seq - uint16(s.newest)))
-	if d < -1024 {
+	if d < -256 {
 		// An outage of more than half the numbers looks like packets of the past.
 		if gap := seq - s.stray; s.strays > 0 && gap >= 1 && gap <= 8 {
 			s.strays++
