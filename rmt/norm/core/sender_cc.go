@@ -40,6 +40,9 @@ func (c CongestionControl) String() string {
 	return fmt.Sprintf("CongestionControl(%d)", uint8(c))
 }
 
+// MarshalText writes the name, for JSON and logs.
+func (c CongestionControl) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // A RateStatus tells why a sender's rate is what it is. Rates are in bits per second.
 type RateStatus struct {
 	Control  CongestionControl
