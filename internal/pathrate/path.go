@@ -28,6 +28,9 @@ const (
 
 	rttMemory = 10 * time.Second // how long the shortest round trip is remembered
 	minQueue  = 8 * time.Millisecond
+	maxQueue  = 20 * time.Millisecond
+
+	socketRoom = 2 << 20 // bytes
 
 	minExcess  = 0.02   // loss above the usual that may be taken for congestion
 	maxUsual   = 0.45   // loss that may be usual
@@ -115,8 +118,12 @@ func (p *path) rebase(now time.Time) {
 // queue is the delay that all packets of the last round had to bear.
 func (p *path) queue() time.Duration { return p.rtt - p.baseRTT() }
 
-// allowed is the queue that is no sign of congestion.
-func (p *path) allowed() time.Duration { return max(minQueue, p.baseRTT()/2) }
+// allowed is the queue that is no sign of congestion: half the way, or what a receiver's
+// socket holds easily. Where processes wait for a processor much of that is not a queue.
+func (p *path) allowed() time.Duration {
+	held := time.Duration(socketRoom / max(p.capacity(), 1) * float64(time.Second))
+	return max(min(max(held, minQueue), maxQueue), p.baseRTT()/2)
+}
 
 func (s *Sample) loss() float64 {
 	if s.Sent == 0 || s.Received >= s.Sent {
