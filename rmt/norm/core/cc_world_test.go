@@ -85,14 +85,6 @@ func (w *ccWorld) pass(d time.Duration) float64 {
 	return float64(end.Bytes-begin.Bytes+28*(end.Packets-begin.Packets)) / d.Seconds()
 }
 
-// goodput lets time go by and returns the bytes per second of whole blocks at a
-// receiver.
-func (w *ccWorld) goodput(i int, d time.Duration) float64 {
-	begin := w.got[i]
-	w.pass(d)
-	return float64(w.got[i]-begin) / d.Seconds()
-}
-
 // within reports whether a is within a factor of b.
 func within(a, b, factor float64) bool { return a <= b*factor && b <= a*factor && !math.IsNaN(a) }
 

@@ -296,15 +296,15 @@ func (c *rateControl) evict() {
 func (c *rateControl) appendNodes(s *Sender, dst []byte) []byte {
 	switch {
 	case c.tfmcc != nil:
-		return c.appendListed(dst)
+		return c.appendListed(dst, min(maxCCNodes, s.cfg.SegmentSize/8))
 	case c.path != nil && len(s.nodes.order) > smallGroup:
 		return c.appendSlowest(s, dst)
 	}
 	return s.nodes.appendCC(dst)
 }
 
-func (c *rateControl) appendListed(dst []byte) []byte {
-	c.list = c.tfmcc.AppendList(c.list[:0], maxCCNodes)
+func (c *rateControl) appendListed(dst []byte, limit int) []byte {
+	c.list = c.tfmcc.AppendList(c.list[:0], limit)
 	for _, l := range c.list {
 		n := wire.CCNode{Node: wire.NodeID(l.Node), Rate: wire.QuantizeRate(l.Rate)}
 		if l.CLR {
