@@ -26,6 +26,7 @@ func (w *ccWorld) forge(f wire.Feedback) {
 // where it is: nobody answers when they are asked. An attacker who hears the probes and
 // keeps answering is a slow receiver like any other, and is bound by MinRate.
 func TestTFMCCForgedReports(t *testing.T) {
+	t.Parallel()
 	const rtt = 20 * time.Millisecond
 	cfg := tfmccConfig()
 	cfg.MinRate, cfg.MaxRate = 1_000_000, 20_000_000
@@ -79,6 +80,7 @@ func TestTFMCCForgedReports(t *testing.T) {
 
 // The same against max, which listens to other things: what was delivered.
 func TestMaxForgedReports(t *testing.T) {
+	t.Parallel()
 	w := newCCWorld(t, 1, SenderConfig{CC: CCMax, MinRate: 1_000_000}, netem.Link{Delay: time.Millisecond, Rate: 100e6, Queue: 1_000_000})
 	for range 2 {
 		w.receiver(netem.Link{Delay: time.Millisecond}, netem.Link{}, ReceiverConfig{})
@@ -119,6 +121,7 @@ func TestMaxForgedReports(t *testing.T) {
 // One forged answer must not make the group wait ten seconds for everything. Before,
 // it took the round-trip time to MaxGRTT.
 func TestForgedRoundTrip(t *testing.T) {
+	t.Parallel()
 	w := newCCWorld(t, 1, SenderConfig{}, netem.Link{Delay: time.Millisecond})
 	w.receiver(netem.Link{Delay: time.Millisecond}, netem.Link{}, ReceiverConfig{})
 	w.send()
@@ -137,6 +140,7 @@ func TestForgedRoundTrip(t *testing.T) {
 // A receiver whose way is much longer than assumed is believed when it says so twice,
 // and what was sent to it does not count as done before it could ask.
 func TestLongWay(t *testing.T) {
+	t.Parallel()
 	const rtt = 1200 * time.Millisecond
 	w := newWorld(t, 1)
 	tx := w.sender(SenderConfig{GRTT: 10 * time.Millisecond, AckTimeout: time.Minute}, netem.Link{Delay: rtt / 2}, netem.Link{})

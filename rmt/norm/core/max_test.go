@@ -9,6 +9,7 @@ import (
 
 // What CCMax makes of a path: the share of its goodput and how full its queue is.
 func TestMaxTable(t *testing.T) {
+	t.Parallel()
 	type row struct {
 		name   string
 		rate   int64
@@ -36,6 +37,9 @@ func TestMaxTable(t *testing.T) {
 		{"1 Gbit/s, 1 % loss, 4 receivers", 1e9, 20 * ms, 1 * ms, 0.01, 4, 2 * time.Second, 0.85, 0.6},
 		{"1 Gbit/s, 20 % loss", 1e9, 20 * ms, 1 * ms, 0.20, 1, 2 * time.Second, 0.8, 0.6},
 		{"10 Mbit/s", 10e6, 100 * ms, 10 * ms, 0, 1, 20 * time.Second, 0.85, 0.6},
+	}
+	if raceDetector { // that takes ten times as long
+		rows = []row{rows[0], rows[6], rows[13]}
 	}
 	t.Logf("%-34s %10s %8s %8s %8s %8s", "path", "Mbit/s", "of it", "queue", "ramp", "lost")
 	for _, r := range rows {
@@ -78,8 +82,12 @@ func TestMaxTable(t *testing.T) {
 
 // The bottleneck changes its mind: 100, 50, 100 Mbit/s. Each time the rate follows.
 func TestMaxFollowsChanges(t *testing.T) {
+	t.Parallel()
 	const ms = time.Millisecond
 	for _, loss := range []float64{0, 0.05} {
+		if raceDetector && loss > 0 {
+			return // that takes ten times as long
+		}
 		l := netem.Link{Delay: ms, Rate: 100e6, Queue: 1_250_000}
 		w := newCCWorld(t, 2, SenderConfig{CC: CCMax}, l)
 		w.receiver(netem.Link{Delay: ms}, netem.Link{Delay: ms, Loss: loss}, ReceiverConfig{})
@@ -102,6 +110,7 @@ func TestMaxFollowsChanges(t *testing.T) {
 
 // Of receivers behind unequal links the slowest decides.
 func TestMaxUnequalPaths(t *testing.T) {
+	t.Parallel()
 	const ms = time.Millisecond
 	w := newCCWorld(t, 4, SenderConfig{CC: CCMax}, netem.Link{Delay: ms})
 	rates := []int64{1e9, 200e6, 80e6, 500e6}

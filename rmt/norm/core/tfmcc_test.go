@@ -14,9 +14,13 @@ func tfmccConfig() SenderConfig {
 
 // In a steady state the rate is what the equation gives, within a factor of two.
 func TestTFMCCTableEquation(t *testing.T) {
+	t.Parallel()
 	t.Logf("%8s %8s %12s %12s %6s %8s", "loss", "RTT", "Mbit/s", "equation", "ratio", "events")
 	for _, loss := range []float64{0.001, 0.003, 0.01, 0.03, 0.05} {
 		for _, rtt := range []time.Duration{10, 30, 100, 300} {
+			if raceDetector && rtt < 100 {
+				continue // that takes ten times as long
+			}
 			rtt *= time.Millisecond
 			w := newCCWorld(t, 1, tfmccConfig(), netem.Link{Delay: rtt / 4})
 			w.receiver(netem.Link{Delay: rtt / 2}, netem.Link{Delay: rtt / 4, Loss: loss}, ReceiverConfig{})
@@ -36,6 +40,7 @@ func TestTFMCCTableEquation(t *testing.T) {
 
 // Beside TCP Reno on one bottleneck each gets its share, within a factor of two.
 func TestTFMCCTableFairness(t *testing.T) {
+	t.Parallel()
 	t.Logf("%12s %6s %8s %5s %10s %10s %6s", "bottleneck", "RTT", "queue", "TCPs", "TFMCC", "a TCP", "ratio")
 	for _, c := range []struct {
 		rate int64
@@ -52,6 +57,9 @@ func TestTFMCCTableFairness(t *testing.T) {
 		{100_000_000, 30 * time.Millisecond, 1, 3},
 		{20_000_000, 60 * time.Millisecond, 0.25, 2},
 	} {
+		if raceDetector && c.rate > 10_000_000 {
+			continue // that takes ten times as long
+		}
 		w := newCCWorld(t, 4, tfmccConfig(), netem.Link{})
 		w.receiver(netem.Link{Delay: c.rtt / 2}, netem.Link{Delay: c.rtt / 4}, ReceiverConfig{})
 		queue := int(float64(c.rate) / 8 * c.rtt.Seconds() * c.bdp)
@@ -85,6 +93,7 @@ func TestTFMCCTableFairness(t *testing.T) {
 // The limiting receiver changes when a worse one joins, and again when that goes, with a
 // word and without.
 func TestTFMCCLimitingReceiver(t *testing.T) {
+	t.Parallel()
 	const rtt = 40 * time.Millisecond
 	w := newCCWorld(t, 5, tfmccConfig(), netem.Link{Delay: rtt / 4})
 	back, in := netem.Link{Delay: rtt / 2}, netem.Link{Delay: rtt / 4, Loss: 0.002}
@@ -116,6 +125,7 @@ func TestTFMCCLimitingReceiver(t *testing.T) {
 // After an outage that took the rate to the floor it comes back, from the lowest floor
 // there is. NRL's NORM could stay there (its issue 48).
 func TestTFMCCEscapesTheFloor(t *testing.T) {
+	t.Parallel()
 	for _, rtt := range []time.Duration{time.Millisecond, 100 * time.Millisecond} {
 		w := newCCWorld(t, 7, tfmccConfig(), netem.Link{Delay: rtt / 4})
 		n := w.receiver(netem.Link{Delay: rtt / 2}, netem.Link{Delay: rtt / 4, Rate: 20_000_000, Queue: 100_000}, ReceiverConfig{})
@@ -143,6 +153,7 @@ func TestTFMCCEscapesTheFloor(t *testing.T) {
 // A loss of half of all packets for a minute must not be held against the path for
 // long either: the floor is left although every packet is a loss interval.
 func TestTFMCCEscapesHeavyLoss(t *testing.T) {
+	t.Parallel()
 	const rtt = 50 * time.Millisecond
 	w := newCCWorld(t, 8, tfmccConfig(), netem.Link{Delay: rtt / 4})
 	in := netem.Link{Delay: rtt / 4, Rate: 20_000_000, Queue: 100_000}
@@ -168,6 +179,7 @@ func TestTFMCCEscapesHeavyLoss(t *testing.T) {
 
 // Slow start doubles, and overshoots a bottleneck by no more than twice.
 func TestTFMCCSlowStart(t *testing.T) {
+	t.Parallel()
 	const rate, rtt = 10_000_000, 100 * time.Millisecond
 	w := newCCWorld(t, 9, tfmccConfig(), netem.Link{Delay: rtt / 4, Rate: rate, Queue: rate / 8 / 10})
 	w.receiver(netem.Link{Delay: rtt / 2}, netem.Link{Delay: rtt / 4}, ReceiverConfig{})
@@ -192,6 +204,7 @@ func TestTFMCCSlowStart(t *testing.T) {
 
 // Marks count as losses, and then there are no losses.
 func TestTFMCCECN(t *testing.T) {
+	t.Parallel()
 	const rate, rtt = 10_000_000, 40 * time.Millisecond
 	cfg := tfmccConfig()
 	cfg.ECN = true
