@@ -11,6 +11,9 @@ var (
 	AllSystems   = netip.AddrFrom4([4]byte{224, 0, 0, 1})  // General Queries (RFC 3376 section 4.1.12)
 	AllRouters   = netip.AddrFrom4([4]byte{224, 0, 0, 2})  // leaves (RFC 2236 section 3)
 	AllV3Routers = netip.AddrFrom4([4]byte{224, 0, 0, 22}) // reports of version 3 (RFC 3376 section 4.2.14)
+
+	AllPIMRouters = netip.AddrFrom4([4]byte{224, 0, 0, 13})  // PIM, by which switches find routers (RFC 7761 section 4.9)
+	AllSnoopers   = netip.AddrFrom4([4]byte{224, 0, 0, 106}) // router advertisements (RFC 4286 section 3.3.2)
 )
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

@@ -3,10 +3,12 @@ package igmp
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/gmp"
+	"github.com/gomulticast/multicast/internal/wire"
 	"github.com/gomulticast/multicast/mcast/datagram"
 )
 
@@ -55,9 +57,10 @@ type Timers struct {
 	// its state. Default 1 s (section 8.11).
 	Unsolicited time.Duration
 
-	// MaxQueryInterval is the longest query interval believed of others: else a
-	// forged query can silence a querier, or hold a host in an old mode, for
-	// days. Default one hour. The RFCs know no such limit.
+	// MaxQueryInterval is the longest query interval believed of others, the
+	// longest time they give for answers, and the longest that a switch believes
+	// a router's hello: else a forged query can silence a querier, or hold a host
+	// in an old mode, for days. Default one hour. The RFCs know no such limit.
 	MaxQueryInterval time.Duration
 }
 
@@ -79,6 +82,7 @@ type PacketStats struct {
 	Malformed   uint64 // no whole IPv4 packet, or no message that Strict accepts
 	BadChecksum uint64 // of the IP header or the message
 	Refused     uint64 // by the policy
+	OffLink     uint64 // of these, from senders in none of Networks
 	Other       uint64 // messages of other types, or of other protocols
 	Unsendable  uint64 // messages of this engine that could not be written; should be 0
 }
@@ -88,6 +92,7 @@ type PacketStats struct {
 type codec struct {
 	policy   Violations
 	networks []netip.Prefix
+	routers  bool // advertisements and PIM hellos count too
 	stats    PacketStats
 
 	in      gmp.Message
@@ -117,6 +122,8 @@ func (c *codec) read(p *datagram.Packet) *gmp.Message {
 		env.OffLink = c.offLink(env.Src)
 		c.in = gmp.Message{IfIndex: p.IfIndex, Src: env.Src, Dst: env.Dst, Records: c.in.Records}
 		err = c.parse(b, env)
+	} else if c.routers && errors.Is(err, ErrProtocol) {
+		err = c.parsePIM(p)
 	}
 	switch {
 	case err == nil:
@@ -138,6 +145,9 @@ var errRefused = errors.New("refused by the policy")
 // refuses compares what a message breaks with the policy.
 func (c *codec) refuses(v Violations) error {
 	if v&c.policy != 0 {
+		if v&c.policy&OffLink != 0 {
+			c.stats.OffLink++
+		}
 		return errRefused
 	}
 	return nil
@@ -198,12 +208,40 @@ func (c *codec) parse(b []byte, env Envelope) error {
 		}
 		return c.refuses(r.Check(env))
 	default:
-		_, err := ParseHeader(b)
-		if err == nil {
-			err = ErrType
+		h, err := ParseHeader(b)
+		switch {
+		case err != nil:
+			return err
+		case !c.routers || h.Type != TypeRouterAdvertisement || env.Dst != AllSnoopers:
+			return ErrType
+		case len(h.Body) < 4:
+			return fail(h.Type.String(), "length", io.ErrUnexpectedEOF)
 		}
+		m.Kind, m.MaxResp = gmp.KindRouter, gmp.AdvertisedHold(h.Code)
+		return c.refuses(env.check(false))
+	}
+}
+
+// parsePIM fills c.in from a PIM hello.
+func (c *codec) parsePIM(p *datagram.Packet) error {
+	var ip wire.IP
+	if err := wire.ParseIPv4(p.Data, &ip); err != nil {
 		return err
 	}
+	b, err := ip.Whole(gmp.ProtoPIM)
+	if err != nil {
+		return err
+	}
+	hold, ok := gmp.PIMHello(b)
+	switch {
+	case !ok || ip.Dst != AllPIMRouters:
+		return ErrType
+	case !sumOK(b):
+		return ErrChecksum
+	}
+	env := Envelope{Src: ip.Src, Dst: ip.Dst, HopLimit: ip.HopLimit}
+	c.in = gmp.Message{Kind: gmp.KindRouter, IfIndex: p.IfIndex, Src: env.Src, Dst: env.Dst, MaxResp: hold, Records: c.in.Records[:0]}
+	return c.refuses(env.check(false))
 }
 
 // write makes a packet of an engine's message.

@@ -301,7 +301,7 @@ func TestRefused(t *testing.T) {
 	}{
 		{"good", good, PacketStats{}},
 		{"TTL 2", ttl, PacketStats{Refused: 1}},
-		{"off link", report(&Membership{Type: TypeReport2, Group: someone}, source), PacketStats{Refused: 1}},
+		{"off link", report(&Membership{Type: TypeReport2, Group: someone}, source), PacketStats{Refused: 1, OffLink: 1}},
 		{"checksum", sum, PacketStats{BadChecksum: 1}},
 		{"header checksum", header, PacketStats{BadChecksum: 1}},
 		{"cut short", good[:len(good)-1], PacketStats{Malformed: 1}},
@@ -314,10 +314,19 @@ func TestRefused(t *testing.T) {
 		after := r.Stats()
 		got := PacketStats{
 			Malformed: after.Packets.Malformed - before.Packets.Malformed, BadChecksum: after.Packets.BadChecksum - before.Packets.BadChecksum,
-			Refused: after.Packets.Refused - before.Packets.Refused, Other: after.Packets.Other - before.Packets.Other,
+			Refused: after.Packets.Refused - before.Packets.Refused, Other: after.Packets.Other - before.Packets.Other, OffLink: after.Packets.OffLink - before.Packets.OffLink,
 		}
 		if taken := after.Reports > before.Reports; got != tt.want || taken != (tt.want == PacketStats{}) {
 			t.Errorf("%s: %+v, taken %t", tt.name, got, taken)
+		}
+	}
+	// The interface is in the other's network, too, and then in none that is known.
+	stranger := datagram.Packet{Data: report(&Membership{Type: TypeReport2, Group: someone}, source)}
+	for _, networks := range [][]netip.Prefix{{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24")}, nil} {
+		r.SetNetworks(networks)
+		before := r.Stats().Reports
+		if r.Handle(dawn, &stranger); r.Stats().Reports != before+1 {
+			t.Errorf("ignored although the networks are %v", networks)
 		}
 	}
 	if _, err := NewHost(dawn, HostConfig{Version: 4, Rand: seed()}); !errors.Is(err, ErrConfig) {

@@ -2,6 +2,7 @@ package igmp
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/gmp"
@@ -98,6 +99,9 @@ func NewRouter(now time.Time, cfg RouterConfig) (*Router, error) {
 
 // SetAddr tells the router that the interface has another address.
 func (r *Router) SetAddr(now time.Time, a netip.Addr) { r.engine.SetAddr(now, a) }
+
+// SetNetworks replaces RouterConfig.Networks, when those of the interface have changed.
+func (r *Router) SetNetworks(networks []netip.Prefix) { r.networks = slices.Clone(networks) }
 
 // IsQuerier reports whether this router is the link's querier, as far as it knows.
 func (r *Router) IsQuerier() bool { return r.engine.IsQuerier() }

@@ -74,7 +74,8 @@ type SnooperStats struct {
 	Packets    PacketStats // that did not get as far
 	Queries    uint64      // taken
 	Ignored    uint64      // messages that are impossible, or from no port
-	BadQuerier uint64      // queries from an address that cannot be a querier's
+	Neighbors  uint64      // advertisements and PIM hellos of routers, taken
+	BadQuerier uint64      // queries, and these, from an address that cannot be a router's
 	Sent       uint64      // queries after changes of topology
 	LostEvents uint64      // that nobody fetched
 }
@@ -89,7 +90,9 @@ func NewSnooper(now time.Time, cfg SnooperConfig) (*Snooper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Snooper{codec: newCodec(cfg.Policy, PolicyRFC, nil), engine: s}, nil
+	c := &Snooper{codec: newCodec(cfg.Policy, PolicyRFC, nil), engine: s}
+	c.routers = true
+	return c, nil
 }
 
 // AddPort adds a port, with what the configuration says of its number. It reports
@@ -99,7 +102,11 @@ func (s *Snooper) AddPort(port int) bool { return s.engine.AddPort(port) }
 // RemovePort forgets a port and all that was learned there, without events.
 func (s *Snooper) RemovePort(port int) { s.engine.RemovePort(port) }
 
-// Handle takes a whole IP packet that came in by the port p.IfIndex.
+// Handle takes a whole IP packet that came in by the port p.IfIndex. There is a router
+// behind a port from which queries come, advertisements of Multicast Router Discovery
+// (RFC 4286), or PIM hellos (RFC 7761 section 4.9.2), as long as they say, but no longer
+// than Timers.MaxQueryInterval. What takes that back is not believed, since another
+// router may be there: the port ages. Solicitations are not sent.
 func (s *Snooper) Handle(now time.Time, p *datagram.Packet) {
 	if m := s.read(p); m != nil {
 		s.engine.Handle(now, m)
@@ -142,9 +149,8 @@ func (s *Snooper) Sharing(dst []netip.Addr, mac [6]byte) []netip.Addr {
 	return s.engine.Sharing(dst, mac)
 }
 
-// RouterSeen tells of a router behind a port for the time hold, from a PIM hello or a
-// multicast router advertisement (RFC 4541 section 2.1.1, 1a). Zero ends that at
-// once.
+// RouterSeen tells of a router behind a port for the time hold, for those who know of
+// it otherwise than by a packet that Handle takes. Zero ends that at once.
 func (s *Snooper) RouterSeen(now time.Time, port int, hold time.Duration) {
 	s.engine.RouterSeen(now, port, hold)
 }
@@ -200,6 +206,6 @@ func (s *Snooper) Stats() SnooperStats {
 	v := s.engine.Stats()
 	return SnooperStats{
 		TableStats: TableStats(v.TableStats), Packets: s.stats, Queries: v.Queries, Ignored: v.Ignored,
-		BadQuerier: v.BadQuerier, Sent: v.Sent, LostEvents: v.LostEvents,
+		Neighbors: v.Neighbors, BadQuerier: v.BadQuerier, Sent: v.Sent, LostEvents: v.LostEvents,
 	}
 }

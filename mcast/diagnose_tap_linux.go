@@ -40,7 +40,7 @@ func (t *tap) close() {
 
 // restrict lets no more packets to the group through.
 func (t *tap) restrict() {
-	t.control(func(fd int) error { return setFilter(fd, true, tapFilter(netip.Addr{})) })
+	t.control(func(fd int) error { return setFilter(fd, packets(true, tapFilter(netip.Addr{}))) })
 }
 
 // each calls f for every packet until f returns false, the time has come or ctx

@@ -87,7 +87,8 @@ var (
 	// apply.
 	ErrOption = errors.New("bad option")
 
-	// ErrReceiveOnly means a write on a connection from Listen.
+	// ErrReceiveOnly means a write on a connection from Listen, or on a RawConn for
+	// CGMP and GMRP.
 	ErrReceiveOnly = errors.New("connection only receives")
 
 	// ErrSendOnly means a read or join on a connection from Dial.

@@ -17,31 +17,65 @@ type RawProtocol uint8
 
 // Protocols of a RawConn.
 const (
-	RawIGMP RawProtocol = iota + 1 // IGMP, IPv4 protocol 2
+	RawIGMP RawProtocol = iota + 1 // IGMP and what shares its number, IPv4 protocol 2
 	RawMLD                         // MLD and Multicast Router Discovery, ICMPv6 types 130 to 132, 143 and 151 to 153
+	RawPIM                         // PIM version 2 over IPv4 and IPv6, protocol 103: its hellos tell a switch of routers
+	RawCGMP                        // Cisco's frames from routers to switches, IEEE 802.3 to 01:00:0c:dd:dd:dd; see [RawConn]
+	RawGMRP                        // frames from stations to switches, IEEE 802.3 to 01:80:c2:00:00:20; see [RawConn]
 )
 
-// String returns "IGMP" or "MLD".
+var rawNames = [...]string{RawIGMP: "IGMP", RawMLD: "MLD", RawPIM: "PIM", RawCGMP: "CGMP", RawGMRP: "GMRP"}
+
+// String returns the protocol's name, as in "IGMP".
 func (p RawProtocol) String() string {
-	switch p {
-	case RawIGMP:
-		return "IGMP"
-	case RawMLD:
-		return "MLD"
+	if int(p) < len(rawNames) && rawNames[p] != "" {
+		return rawNames[p]
 	}
 	return "RawProtocol(" + strconv.Itoa(int(p)) + ")"
 }
 
-// A RawConn hears the IGMP and MLD messages on one link, whoever they are for, and
-// sends such messages. It is what queriers, proxies, monitors and hosts with a group
+// A rawSet is a set of RawProtocols, a bit for each.
+type rawSet uint
+
+// frames reports whether the protocols in the set are right on Ethernet.
+func (s rawSet) frames() bool { return s&rawFrames != 0 }
+
+const (
+	rawFrames  rawSet = 1<<RawCGMP | 1<<RawGMRP
+	rawDefault rawSet = 1<<RawIGMP | 1<<RawMLD
+)
+
+// rawSetOf makes a set of the protocols named.
+func rawSetOf(protocols []RawProtocol) (set rawSet, err error) {
+	for _, p := range protocols {
+		if p == 0 || int(p) >= len(rawNames) {
+			return 0, fail(ErrOption, nil, "%v is none; use mcast.RawIGMP, RawMLD, RawPIM, RawCGMP or RawGMRP", p)
+		}
+		set |= 1 << p
+	}
+	if set.frames() && set&^rawFrames != 0 {
+		return 0, fail(ErrOption, nil, "CGMP and GMRP are frames and the others are packets; open a connection for each kind")
+	}
+	if set == 0 {
+		set = rawDefault
+	}
+	return set, nil
+}
+
+// A RawConn hears the messages of group management protocols on one link, whoever
+// they are for, and sends such messages. It is what queriers, proxies, monitors and hosts with a group
 // management of their own need; a program that just wants a group uses [Open], and
 // the kernel reports for it.
+//
+// CGMP and GMRP have no IP: a connection for them reads Ethernet frames where others
+// read IP packets, and only reads.
 //
 // It implements [datagram.Conn]. ReadBatch and WriteBatch may run at the same time;
 // calls of the same one take turns. All other methods may be called at any time from
 // any goroutine.
 type RawConn struct {
 	ifi    net.Interface
+	set    rawSet
 	sock   rawSocket
 	count  counters
 	closed atomic.Bool
@@ -50,12 +84,13 @@ type RawConn struct {
 var _ datagram.Conn = (*RawConn)(nil)
 
 // OpenRaw opens an interface, by name, index or address, for the protocols named, or
-// for both if none is. It works on Linux only, where it needs CAP_NET_RAW; elsewhere
-// the error is an [UnsupportedError].
+// for IGMP and MLD if none is. It works on Linux only, where it needs CAP_NET_RAW;
+// elsewhere the error is an [UnsupportedError]. CGMP and GMRP, which go with no other
+// protocol, need an interface with Ethernet addresses; ErrOption says that it has none.
 //
 // Reports of IGMPv1, IGMPv2 and MLDv1 are sent to the group they are about, which
 // the network card may not let in: all multicast is asked for as long as the
-// connection is open. The kernel's own group management goes on as it does, and does
+// connection is open, for frames their two addresses. The kernel's own group management goes on as it does, and does
 // not hear what is sent here.
 //
 // ctx bounds the call, not the connection's life.
@@ -75,26 +110,15 @@ func openRaw(ctx context.Context, iface string, protocols []RawProtocol) (*RawCo
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var igmp, mld bool
-	for _, p := range protocols {
-		switch p {
-		case RawIGMP:
-			igmp = true
-		case RawMLD:
-			mld = true
-		default:
-			return nil, fail(ErrOption, nil, "%v is none; use mcast.RawIGMP or mcast.RawMLD", p)
-		}
-	}
-	if !igmp && !mld {
-		igmp, mld = true, true
-	}
 	c := new(RawConn)
 	var err error
+	if c.set, err = rawSetOf(protocols); err != nil {
+		return nil, err
+	}
 	if c.ifi, _, err = findInterface(iface); err != nil {
 		return nil, err
 	}
-	return c, c.sock.open(&c.ifi, igmp, mld, &c.count)
+	return c, c.sock.open(&c.ifi, c.set, &c.count)
 }
 
 // Interface returns the interface as it was when the connection was opened.
@@ -117,6 +141,27 @@ func (c *RawConn) Addr(is4 bool) (a netip.Addr) {
 	return a
 }
 
+// Networks returns the networks of the interface's addresses of a family, as they are
+// now: who is in none of them is not on the link (RFC 3376 section 9.2).
+func (c *RawConn) Networks(is4 bool) (list []netip.Prefix) {
+	c.sock.inNamespace(func() error {
+		addrs, err := c.ifi.Addrs()
+		for _, a := range addrs {
+			n, ok := a.(*net.IPNet)
+			if !ok {
+				continue
+			}
+			ip, _ := netip.AddrFromSlice(n.IP)
+			bits, size := n.Mask.Size()
+			if ip = ip.Unmap(); ip.Is4() == is4 && size == ip.BitLen() {
+				list = append(list, netip.PrefixFrom(ip, bits).Masked())
+			}
+		}
+		return err
+	})
+	return list
+}
+
 // SetOutgoing makes the connection hear what this host itself sends, too, as a
 // monitor wants; its own writes it never hears. Off at first: for who takes part,
 // they are another's. What is queued already stays.
@@ -131,6 +176,10 @@ func (c *RawConn) SetOutgoing(on bool) error {
 // says; they are zero if there is no sound header. Time is the kernel's clock on
 // arrival.
 //
+// Of a connection for CGMP and GMRP, Data is a whole Ethernet frame from its
+// destination address on, which needs 14 bytes more than the interface's MTU and
+// keeps its padding; Src, Dst, HopLimit and TOS are zero.
+//
 // While the interface is down nothing arrives, and reading goes on when it is up
 // again. When it was deleted, the error is ErrNoInterface.
 //
@@ -144,7 +193,8 @@ func (c *RawConn) ReadBatch(ps []datagram.Packet) (int, error) {
 // first error. Data is a whole IP packet, as igmp.AppendPacket and mld.AppendPacket
 // make it, which leaves as it is, or with SegSize a run of them. It goes to the
 // Ethernet address of the group that its header names; other destinations are
-// refused with ErrNotMulticast. All other fields are ignored.
+// refused with ErrNotMulticast. All other fields are ignored. A connection for CGMP and
+// GMRP refuses with ErrReceiveOnly.
 func (c *RawConn) WriteBatch(ps []datagram.Packet) (int, error) {
 	n, err := c.sock.write(ps)
 	return n, c.error("write", err)

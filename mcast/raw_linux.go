@@ -20,10 +20,10 @@ import (
 // rawSocket is an AF_PACKET socket. Everything the kernel needs pointers to lives in
 // it, so that reading and writing allocate nothing.
 type rawSocket struct {
-	h         *handle
-	ifindex   int
-	igmp, mld bool
-	count     *counters
+	h       *handle
+	ifindex int
+	set     rawSet
+	count   *counters
 
 	rmu    sync.Mutex // guards the reader
 	msgs   [BatchSize]mmsghdr
@@ -54,9 +54,9 @@ type rawSocket struct {
 // that it went down, but not that it was deleted then.
 const downCheck = time.Second
 
-func (s *rawSocket) open(ifi *net.Interface, igmp, mld bool, count *counters) error {
-	s.ifindex, s.igmp, s.mld, s.count = ifi.Index, igmp, mld, count
-	h, err := openPacket(ifi.Index, false, rawFilter(igmp, mld))
+func (s *rawSocket) open(ifi *net.Interface, set rawSet, count *counters) error {
+	s.ifindex, s.set, s.count = ifi.Index, set, count
+	h, err := openFiltered(set.socketType(), ifi.Index, set.filter(false))
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return fail(ErrPermission, err, "run as root, or with the capability CAP_NET_RAW (setcap cap_net_raw+ep on the program)")
 	}
@@ -69,8 +69,17 @@ func (s *rawSocket) open(ifi *net.Interface, igmp, mld bool, count *counters) er
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 		}
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
-		return os.NewSyscallError("setsockopt PACKET_ADD_MEMBERSHIP", unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP,
-			&unix.PacketMreq{Ifindex: int32(ifi.Index), Type: unix.PACKET_MR_ALLMULTI}))
+		for _, m := range set.memberships() {
+			m.Ifindex = int32(ifi.Index)
+			err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m)
+			if err == unix.EINVAL && set.frames() {
+				return fail(ErrOption, err, "%s has no Ethernet addresses, and only Ethernet has CGMP and GMRP", ifi.Name)
+			}
+			if err != nil {
+				return os.NewSyscallError("setsockopt PACKET_ADD_MEMBERSHIP", err)
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		h.file.Close()
@@ -90,7 +99,7 @@ func (s *rawSocket) open(ifi *net.Interface, igmp, mld bool, count *counters) er
 func (s *rawSocket) inNamespace(f func() error) error { return s.h.inNamespace(f) }
 
 func (s *rawSocket) setOutgoing(on bool) error {
-	return s.h.control(func(fd int) error { return setFilter(fd, on, rawFilter(s.igmp, s.mld)) })
+	return s.h.control(func(fd int) error { return setFilter(fd, s.set.filter(on)) })
 }
 
 func (s *rawSocket) read(ps []datagram.Packet) (int, error) {
@@ -167,6 +176,9 @@ func (s *rawSocket) deliver(i int) {
 	s.got++
 	b := p.Data[:m.n]
 	*p = datagram.Packet{Data: b, IfIndex: s.ifindex, Time: s.info.time, Drops: s.count.dropped.Load()}
+	if s.set.frames() {
+		return
+	}
 	var err error
 	if ip := &s.header; m.n > 0 && b[0]>>4 == 4 {
 		err = wire.ParseIPv4(b, ip)
@@ -198,6 +210,9 @@ func trimPacket(b []byte) []byte {
 func (s *rawSocket) write(ps []datagram.Packet) (int, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
+	if s.set.frames() {
+		return 0, fail(ErrReceiveOnly, nil, "it only listens to CGMP and GMRP; open another for packets")
+	}
 	for i := range ps {
 		b, size := ps[i].Data, ps[i].SegSize
 		for {

@@ -84,26 +84,36 @@ func TestRawFilter(t *testing.T) {
 	bare = append(bare[:40:40], bare[48:]...)
 	bare[6] = wire.ProtoICMPv6
 	ping := mldPacket("fe80::1", 1, 128, 28)
+	pim4 := append([]byte(nil), udpPacket("224.0.0.13", 0)...)
+	pim4[9] = protoPIM
+	pim6 := append([]byte(nil), bare...)
+	pim6[6] = protoPIM
+	const only4, only6, both = 1 << RawIGMP, 1 << RawMLD, rawDefault
 	for _, tt := range []struct {
-		name      string
-		igmp, mld bool
-		b         []byte
-		want      bool
+		name string
+		set  rawSet
+		b    []byte
+		want bool
 	}{
-		{"IGMP", true, true, igmpPacket(igmp.TypeQuery, 100), true},
-		{"IGMP alone", true, false, igmpPacket(igmp.TypeLeave, 0), true},
-		{"IGMP unwanted", false, true, igmpPacket(igmp.TypeLeave, 0), false},
-		{"MLD", true, true, mldPacket("fe80::1", 1, mld.TypeDone, 24), true},
-		{"MLD unwanted", true, false, mldPacket("fe80::1", 1, mld.TypeDone, 24), false},
-		{"MLD behind two words of options", false, true, long, true},
-		{"MLD without options", false, true, bare, true},
-		{"router discovery", false, true, mldPacket("fe80::1", 1, mld.TypeRouterAdvertisement, 24), true},
-		{"ping with an alert", true, true, ping, false},
-		{"UDP", true, true, udpPacket("239.1.2.3", 0), false},
-		{"ARP", true, true, make([]byte, 28), false},
-		{"a header only", false, true, mldPacket("fe80::1", 1, mld.TypeDone, 24)[:40], false},
+		{"IGMP", both, igmpPacket(igmp.TypeQuery, 100), true},
+		{"IGMP alone", only4, igmpPacket(igmp.TypeLeave, 0), true},
+		{"IGMP unwanted", only6, igmpPacket(igmp.TypeLeave, 0), false},
+		{"MLD", both, mldPacket("fe80::1", 1, mld.TypeDone, 24), true},
+		{"MLD unwanted", only4, mldPacket("fe80::1", 1, mld.TypeDone, 24), false},
+		{"MLD behind two words of options", only6, long, true},
+		{"MLD without options", only6, bare, true},
+		{"router discovery", only6, mldPacket("fe80::1", 1, mld.TypeRouterAdvertisement, 24), true},
+		{"ping with an alert", both, ping, false},
+		{"UDP", both, udpPacket("239.1.2.3", 0), false},
+		{"ARP", both, make([]byte, 28), false},
+		{"PIM", both | 1<<RawPIM, pim4, true},
+		{"PIM over IPv6", 1 << RawPIM, pim6, true},
+		{"PIM unwanted", both, pim4, false},
+		{"MLD beside PIM", only6 | 1<<RawPIM, long, true},
+		{"IGMP beside PIM", only4 | 1<<RawPIM, igmpPacket(igmp.TypeLeave, 0), true},
+		{"a header only", only6, mldPacket("fe80::1", 1, mld.TypeDone, 24)[:40], false},
 	} {
-		vm, err := bpf.NewVM(rawFilter(tt.igmp, tt.mld))
+		vm, err := bpf.NewVM(rawFilter(tt.set))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,8 +291,10 @@ func TestRawCloseAndErrors(t *testing.T) {
 		if _, err := OpenRaw(t.Context(), "none"); !errors.Is(err, ErrNoInterface) {
 			t.Error(err)
 		}
-		if _, err := OpenRaw(t.Context(), "va", 9); !errors.Is(err, ErrOption) {
-			t.Error(err)
+		for _, bad := range [][]RawProtocol{{9}, {0}, {RawIGMP, RawCGMP}, {RawGMRP, RawMLD}} {
+			if _, err := OpenRaw(t.Context(), "va", bad...); !errors.Is(err, ErrOption) {
+				t.Errorf("%v: %v", bad, err)
+			}
 		}
 		done, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -11,6 +11,9 @@ var (
 	AllNodes     = netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 1})    // General Queries (RFC 3810 section 5.1.15)
 	AllRouters   = netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 2})    // dones (RFC 2710 section 4)
 	AllV2Routers = netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0x16}) // reports of version 2 (RFC 3810 section 5.2.14)
+
+	AllPIMRouters = netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0xd})  // PIM, by which switches find routers (RFC 7761 section 4.9)
+	AllSnoopers   = netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0x6a}) // router advertisements (RFC 4286 section 3.3.2)
 )
 
 // An Envelope is what the IP headers say about a message. See [ParsePacket].

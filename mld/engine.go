@@ -3,10 +3,12 @@ package mld
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/gmp"
+	"github.com/gomulticast/multicast/internal/wire"
 	"github.com/gomulticast/multicast/mcast/datagram"
 )
 
@@ -56,9 +58,10 @@ type Timers struct {
 	// its state. Default 1 s (section 9.11).
 	Unsolicited time.Duration
 
-	// MaxQueryInterval is the longest query interval believed of others: else a
-	// forged query can silence a querier, or hold a host in an old mode, for
-	// days. Default one hour. The RFCs know no such limit.
+	// MaxQueryInterval is the longest query interval believed of others, the
+	// longest time they give for answers, and the longest that a switch believes
+	// a router's hello: else a forged query can silence a querier, or hold a host
+	// in an old mode, for days. Default one hour. The RFCs know no such limit.
 	MaxQueryInterval time.Duration
 }
 
@@ -87,8 +90,9 @@ type PacketStats struct {
 // A codec stands between an engine, which knows decoded messages, and whole IP
 // packets. Its room for a message is reused, and no larger than the longest packet.
 type codec struct {
-	policy Violations
-	stats  PacketStats
+	policy  Violations
+	routers bool // advertisements and PIM hellos count too
+	stats   PacketStats
 
 	in      gmp.Message
 	sources []netip.Addr
@@ -116,6 +120,8 @@ func (c *codec) read(p *datagram.Packet) *gmp.Message {
 	if err == nil {
 		c.in = gmp.Message{IfIndex: p.IfIndex, Src: env.Src, Dst: env.Dst, Records: c.in.Records}
 		err = c.parse(b, env)
+	} else if c.routers && errors.Is(err, ErrProtocol) {
+		err = c.parsePIM(p)
 	}
 	switch {
 	case err == nil:
@@ -181,9 +187,42 @@ func (c *codec) parse(b []byte, env Envelope) error {
 			m.Records = append(m.Records, gmp.Record{Type: gmp.RecordType(rec.Type), Group: rec.Group, Sources: c.sources[n:len(c.sources):len(c.sources)]})
 		}
 		return c.refuses(r.Check(env))
+	case TypeRouterAdvertisement:
+		switch {
+		case !c.routers || env.Dst != AllSnoopers:
+			return ErrType
+		case len(b) < 8:
+			return fail(t.String(), "length", io.ErrUnexpectedEOF)
+		case !sumOK(env.Src, env.Dst, b):
+			return ErrChecksum
+		}
+		m.Kind, m.MaxResp = gmp.KindRouter, gmp.AdvertisedHold(b[1])
+		return c.refuses(env.check() &^ NoRouterAlert)
 	default:
 		return ErrType
 	}
+}
+
+// parsePIM fills c.in from a PIM hello.
+func (c *codec) parsePIM(p *datagram.Packet) error {
+	var ip wire.IP
+	if err := wire.ParseIPv6(p.Data, &ip); err != nil {
+		return err
+	}
+	b, err := ip.Whole(gmp.ProtoPIM)
+	if err != nil {
+		return err
+	}
+	hold, ok := gmp.PIMHello(b)
+	switch {
+	case !ok || ip.Dst != AllPIMRouters:
+		return ErrType
+	case wire.Sum6(ip.Src, ip.Dst, gmp.ProtoPIM, b) != 0xffff:
+		return ErrChecksum
+	}
+	env := Envelope{Src: ip.Src, Dst: ip.Dst, HopLimit: ip.HopLimit}
+	c.in = gmp.Message{Kind: gmp.KindRouter, IfIndex: p.IfIndex, Src: env.Src, Dst: env.Dst, MaxResp: hold, Records: c.in.Records[:0]}
+	return c.refuses(env.check() &^ NoRouterAlert)
 }
 
 // write makes a packet of an engine's message.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gomulticast/multicast/internal/engine"
 	"github.com/gomulticast/multicast/mcast/datagram"
-	"github.com/gomulticast/multicast/sdp"
 )
 
 // A way is a group that packets can be sent to, and the interface. A group that is
@@ -33,7 +32,8 @@ type announcer struct {
 
 	lanes    []*lane
 	sessions map[uint64]*announced
-	digests  map[uint64]*announced // of the packets of ours
+	digests  map[uint64]*announced       // of the packets of ours
+	users    map[netip.Addr][]*announced // of a group
 	nextID   uint64
 	schedule schedule
 	byes     []bye
@@ -53,12 +53,6 @@ type bye struct {
 	data []byte
 }
 
-// A clash is one with its session as a number.
-type clash struct {
-	id uint64
-	Clash
-}
-
 func newAnnouncer(cfg AnnouncerConfig, ways []way) (*announcer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -68,6 +62,7 @@ func newAnnouncer(cfg AnnouncerConfig, ways []way) (*announcer, error) {
 		rng:      rand.New(rand.NewPCG(cfg.Seed, 0x5a9)),
 		sessions: make(map[uint64]*announced),
 		digests:  make(map[uint64]*announced),
+		users:    make(map[netip.Addr][]*announced),
 	}
 	for _, w := range ways {
 		w.group = w.group.Unmap().WithZone("")
@@ -267,91 +262,6 @@ func (s *announced) helped(l *lane, src netip.Addr, now time.Time) {
 	}
 }
 
-// compare looks whether a session of somebody else uses a group of ours.
-func (e *announcer) compare(now time.Time, src netip.Addr, p *Packet) {
-	if len(e.sessions) == 0 {
-		return
-	}
-	if now.Sub(e.second) >= time.Second {
-		e.second, e.parses = now, maxParse
-	}
-	if e.parses == 0 {
-		return
-	}
-	e.parses--
-	if p.Encrypted || e.inflate.Inflate(p) != nil || !p.IsSDP() {
-		return
-	}
-	d, err := sdp.Parse(p.Payload)
-	if err != nil {
-		return
-	}
-	o, _ := d.Origin()
-	key := o.Key()
-	channels := d.Channels()
-	ids := make([]uint64, 0, len(e.sessions))
-	for id := range e.sessions {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids) // so that it is the same each time
-	for _, id := range ids {
-		s := e.sessions[id]
-		if s.key == key {
-			continue
-		}
-		i := slices.IndexFunc(channels, func(c sdp.Channel) bool {
-			return slices.ContainsFunc(s.channels, func(d sdp.Channel) bool {
-				return overlap(c, d)
-			})
-		})
-		if i < 0 || p.Origin == s.origin() {
-			continue
-		}
-		e.clash(now, s, Clash{Group: channels[i].Group, Source: src, Description: d}, p.Origin)
-	}
-}
-
-// overlap reports whether two channels get in each other's way: one group, and no
-// two senders to tell them apart.
-func overlap(a, b sdp.Channel) bool {
-	return a.Group == b.Group && (!a.Source.IsValid() || !b.Source.IsValid() || a.Source == b.Source)
-}
-
-// clash decides whose the group is: who announced it first has it. A session that
-// has been announced for less than an interval may be the younger one; then the lower
-// originating source has it.
-func (e *announcer) clash(now time.Time, s *announced, c Clash, origin netip.Addr) {
-	old := false
-	for _, sp := range s.spots {
-		old = old || sp.sent > 0 && now.Sub(s.born) > e.interval(sp, now)*4/3
-	}
-	c.Yield = !old && origin.Compare(s.origin()) < 0
-	if !c.Yield && now.Sub(s.defended) >= minDefend {
-		s.defended = now
-		for _, sp := range s.spots {
-			e.stats.Defended++
-			sp.fresh = true
-			e.moveTo(sp, now)
-		}
-	}
-	if len(e.clashes) < maxClashes {
-		e.clashes = append(e.clashes, clash{s.id, c})
-	}
-}
-
-// minDefend is how long a session is not announced out of its turn again.
-const minDefend = 10 * time.Second
-
-// event returns a clash, if there is one.
-func (e *announcer) event() (clash, bool) {
-	if len(e.clashes) == 0 {
-		return clash{}, false
-	}
-	c := e.clashes[0]
-	e.clashes = slices.Delete(e.clashes, 0, 1)
-	return c, true
-}
-
 // bookBye books deletions of what a spot announced.
 func (e *announcer) bookBye(s *spot, now time.Time, times int) {
 	if !s.current || e.cfg.Deletes < 0 {
@@ -384,6 +294,7 @@ func (e *announcer) withdraw(wall time.Time, id uint64) error {
 		e.leave(sp, now)
 	}
 	e.forget(s)
+	e.disuse(s)
 	delete(e.sessions, id)
 	return nil
 }

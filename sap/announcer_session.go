@@ -62,6 +62,9 @@ func (e *announcer) announce(wall time.Time, a Announcement) (uint64, error) {
 		if g = g.Unmap().WithZone(""); !g.IsMulticast() {
 			return 0, fmt.Errorf("%w: %v is not multicast", ErrScope, g)
 		}
+		if g == groupVersion0 {
+			return 0, fmt.Errorf("%w: %v is that of SAP version 0 and must not be used; use %v", ErrScope, g, GlobalGroup)
+		}
 		if !slices.Contains(s.fixed, g) {
 			s.fixed = append(s.fixed, g)
 		}
@@ -183,8 +186,10 @@ func (e *announcer) set(s *announced, d *sdp.Description, now time.Time) error {
 		}
 	}
 	e.forget(s)
+	e.disuse(s)
 	s.d, s.key, s.version, s.hash, s.channels = d, next.key, next.version, next.hash, next.channels
 	s.data4, s.data6, s.bye4, s.bye6, s.origin4, s.origin6 = next.data4, next.data6, next.bye4, next.bye6, next.origin4, next.origin6
+	e.use(s)
 	for _, b := range [...][]byte{s.data4, s.data6} {
 		if b != nil {
 			e.digests[maphash.Bytes(e.seed, b)] = s

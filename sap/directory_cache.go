@@ -77,7 +77,7 @@ func (e *directory) restore(wall time.Time, data []byte) (n int) {
 		if slices.ContainsFunc(e.sessions[key], func(x *entry) bool { return x.owns(a.party) >= 0 }) {
 			continue
 		}
-		size := sizeOf(d)
+		size := a.weigh()
 		if len(e.order) >= e.cfg.MaxSessions || e.bytes+size > e.cfg.MaxBytes || !e.hosts.take(r.Source, now) {
 			continue
 		}
@@ -88,14 +88,14 @@ func (e *directory) restore(wall time.Time, data []byte) (n int) {
 		h.sessions++
 		x := &entry{
 			key: key, degen: a.degen, owners: []owner{{party: a.party}}, firstWall: r.First, lastWall: r.Last,
-			last: now, stale: true, count: max(r.Heard, 1), deadline: now,
+			since: now, stale: true, count: max(r.Heard, 1), deadline: now,
 		}
 		if len(e.sessions[key]) > 0 {
 			e.number++
 			x.number = e.number
 		}
 		if r.Period > 0 && r.Period < 24*time.Hour {
-			x.gaps[0], x.gaps[1], x.nGaps = r.Period, r.Period, 2
+			x.known = r.Period
 		}
 		e.sessions[key] = append(e.sessions[key], x)
 		e.set(x, &a, size)

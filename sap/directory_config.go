@@ -47,7 +47,8 @@ type DirectoryConfig struct {
 	// all were heard again it is refused.
 	MaxSessions int
 
-	// MaxPerSource is how many of them one host may announce; 0 is 64.
+	// MaxPerSource is how many of them one host may announce; 0 is 64. A new one
+	// takes the place of one of the same host that was heard but once.
 	MaxPerSource int
 
 	// MaxBytes is how much memory descriptions may take together; 0 is 16 MiB.
@@ -205,9 +206,10 @@ const (
 	SameOrigin          // another host announces something else with the same o= line
 	SameGroup           // another session uses the same group
 	UpdateLimits        // it changed, and the limits leave no room for it
+	Merged              // its announcer now announces the same as another
 )
 
-var reasonNames = [...]string{"", "deleted", "expired", "ended", "evicted", "same origin", "same group", "over limits"}
+var reasonNames = [...]string{"", "deleted", "expired", "ended", "evicted", "same origin", "same group", "over limits", "merged"}
 
 // String returns a word or two in lower case.
 func (r Reason) String() string {

@@ -63,16 +63,36 @@ func (e *directory) room(size, n int) bool {
 		if x == nil {
 			return false
 		}
-		if e.ghosts == nil {
-			e.ghosts = make([]uint64, maxGhosts)
-		}
-		for _, w := range x.wires {
-			g := e.ghost(w)
-			e.ghosts[g%maxGhosts] = g
-		}
-		e.remove(x, Evicted)
+		e.evict(x)
 	}
 	return true
+}
+
+// share makes room for a session among those of its host, and reports whether there is.
+// Here too those heard but once give way: somebody may send in the host's name.
+func (e *directory) share(h *host, addr netip.Addr) bool {
+	if h.sessions < e.cfg.MaxPerSource {
+		return true
+	}
+	for x := e.once.oldest; x != nil; x = x.newer {
+		if x.owners[0].addr == addr {
+			e.evict(x)
+			return true
+		}
+	}
+	return false
+}
+
+// evict removes a session heard but once, and remembers its packets.
+func (e *directory) evict(x *entry) {
+	if e.ghosts == nil {
+		e.ghosts = make([]uint64, maxGhosts)
+	}
+	for _, w := range x.wires {
+		g := e.ghost(w)
+		e.ghosts[g%maxGhosts] = g
+	}
+	e.remove(x, Evicted)
 }
 
 // A hostTable has a token bucket for each sender, and counts its sessions.
@@ -132,6 +152,13 @@ func (t *hostTable) sweep(now time.Time) {
 
 // get returns the host of an address, or nil if there is no room for it.
 func (t *hostTable) get(addr netip.Addr) *host { return t.hosts[addr] }
+
+// charge counts a session more.
+func (t *hostTable) charge(addr netip.Addr) {
+	if h := t.hosts[addr]; h != nil {
+		h.sessions++
+	}
+}
 
 // release counts a session less.
 func (t *hostTable) release(addr netip.Addr) {

@@ -1,7 +1,6 @@
 package sap
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -338,7 +337,7 @@ func TestSeveralAnnouncers(t *testing.T) {
 	three := session("a", 3, "239.255.1.1")
 	w.hear(ad{src: "2001:db8::1", hash: 3, text: three})
 	w.hear(ad{src: "10.0.0.1", hash: 3, text: three})
-	w.want("added a, conflict a same origin, removed a evicted, updated a")
+	w.want("added a, conflict a same origin, removed a merged, refreshed a")
 	// It goes when both have deleted it.
 	del := "o=- 1097 3 IN IP4 192.0.2.1\r\n"
 	w.hear(ad{src: "2001:db8::1", hash: 3, text: three})
@@ -365,41 +364,6 @@ func TestSeveralAnnouncers(t *testing.T) {
 	}
 	w.wait(time.Minute)
 	w.want("added a, refreshed a, updated a, refreshed a")
-}
-
-func TestVerify(t *testing.T) {
-	auth := func(signer string) []byte {
-		b, _ := Auth{Version: 1, Type: AuthCMS, Data: []byte(signer)}.AppendBinary(nil)
-		return b
-	}
-	w := newWorld(t, DirectoryConfig{Verify: func(a Auth, signed []byte) (string, error) {
-		if p, err := ParsePacket(signed); err != nil || p.Auth != nil {
-			t.Errorf("%+v, %v", p, err)
-		}
-		if string(a.Data) == "forged" {
-			return "", errors.New("no")
-		}
-		return string(a.Data), nil
-	}})
-	one, two, del := session("a", 1, "239.255.1.1"), session("a", 2, "239.255.1.1"), "o=- 1097 2 IN IP4 192.0.2.1\r\n"
-	w.hear(ad{src: "10.0.0.1", hash: 1, text: one, auth: auth("ann")})
-	w.want("added a")
-	// Signed by another, not signed, and wrongly signed (RFC 2974 section 5).
-	w.hear(ad{src: "10.0.0.1", hash: 2, text: two, auth: auth("bob")})
-	w.hear(ad{src: "10.0.0.1", hash: 2, text: two})
-	w.hear(ad{src: "10.0.0.1", hash: 2, text: two, auth: auth("forged")})
-	w.want("added a, conflict a same origin, added a, conflict a same origin")
-	w.hear(ad{src: "10.0.0.1", hash: 1, text: "o=- 1097 1 IN IP4 192.0.2.1\r\n", del: true, auth: auth("forged")})
-	w.want("")
-	// The same signer, from elsewhere.
-	w.hear(ad{src: "10.0.0.9", hash: 2, text: two, auth: auth("ann")})
-	w.want("updated a")
-	w.hear(ad{src: "10.0.0.9", hash: 2, text: del, del: true, auth: auth("ann")})
-	w.wait(deleteGrace)
-	w.want("removed a deleted")
-	if len(w.e.order) != 2 || w.e.counters().Unverified != 2 {
-		t.Errorf("%+v", w.e.counters())
-	}
 }
 
 func TestExpiry(t *testing.T) {
@@ -491,68 +455,6 @@ func TestRefreshAllocs(t *testing.T) {
 		w.e.happens = w.e.happens[:0]
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
-	}
-}
-
-func TestRestore(t *testing.T) {
-	w := newWorld(t, DirectoryConfig{})
-	for i := range 20 {
-		for range 3 {
-			w.hear(ad{src: fmt.Sprintf("10.0.0.%d", i%5+1), hash: uint16(i + 1), text: strings.Replace(session("a", 1, "239.255.1.1"), "1097", fmt.Sprint(2000+i), 1)})
-			w.wait(time.Second)
-		}
-	}
-	data := w.e.dump()
-	load := func(data []byte, at time.Time, cfg DirectoryConfig) *heardWorld {
-		v := newWorld(t, cfg)
-		v.now = at
-		v.e.restore(at, data)
-		v.events()
-		return v
-	}
-	v := load(data, w.now.Add(time.Hour), DirectoryConfig{})
-	if st := v.e.counters(); st.Sessions != 20 || st.Stale != 20 {
-		t.Fatalf("%+v", st)
-	}
-	v.hear(ad{src: "10.0.0.1", hash: 1, text: strings.Replace(session("a", 1, "239.255.1.1"), "1097", "2000", 1)})
-	if st := v.e.counters(); st.Sessions != 20 || st.Stale != 19 {
-		t.Errorf("%+v", st)
-	}
-	// A deletion works without having heard it again.
-	v.hear(ad{src: "10.0.0.2", hash: 2, del: true})
-	v.wait(30 * time.Second)
-	v.hear(ad{src: "10.0.0.1", hash: 1, text: strings.Replace(session("a", 1, "239.255.1.1"), "1097", "2000", 1)})
-	v.wait(40 * time.Second)
-	if st := v.e.counters(); st.Sessions != 1 || st.Stale != 0 {
-		t.Errorf("%+v", st)
-	}
-	// The clock went back; long ago; limits.
-	if v := load(data, epoch.Add(-time.Hour), DirectoryConfig{}); len(v.e.order) != 20 || v.e.listings()[0].Last.After(epoch) {
-		t.Error("after the clock went back")
-	}
-	if v := load(data, w.now.Add(25*time.Hour), DirectoryConfig{}); len(v.e.order) != 0 {
-		t.Error("sessions of the day before yesterday")
-	}
-	if v := load(data, w.now, DirectoryConfig{MaxSessions: 7}); len(v.e.order) != 7 {
-		t.Error(len(v.e.order))
-	}
-	if v := load(data, w.now, DirectoryConfig{MaxPerSource: 2}); len(v.e.order) != 10 {
-		t.Error(len(v.e.order))
-	}
-	if v := load(append(data, data...), w.now, DirectoryConfig{}); len(v.e.order) != 20 {
-		t.Error("the same twice")
-	}
-	// Cut off anywhere, what is whole is read.
-	lines := 0
-	for n := range data {
-		if n > 0 && data[n-1] == '\n' {
-			lines++
-		}
-		if n%37 == 0 || data[n] == '\n' {
-			if v := load(data[:n], w.now, DirectoryConfig{}); len(v.e.order) != lines && !(data[n] == '\n' && len(v.e.order) == lines+1) {
-				t.Fatalf("%d bytes: %d sessions of %d", n, len(v.e.order), lines)
-			}
-		}
 	}
 }
 

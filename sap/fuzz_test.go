@@ -14,8 +14,8 @@ func FuzzParsePacket(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(v.bytes)
 	}
-	var in Inflater
 	f.Fuzz(func(t *testing.T, b []byte) {
+		var in Inflater // one for all would hide from the fuzzer what a packet does
 		p, err := ParsePacket(b)
 		if err != nil {
 			return
@@ -68,6 +68,17 @@ func FuzzDirectory(f *testing.F) {
 	}
 	f.Add(all)
 	f.Add(append(append([]byte{}, all...), all...))
+	// Two that announce one session, change it and delete it.
+	var shared []byte
+	for i := range 12 {
+		a := ad{src: "10.0.0.1", hash: uint16(i / 4), text: session("a", i/4+1, "239.255.1.1")}
+		if i%4 > 1 {
+			a = deletionOf(a)
+		}
+		b := a.packet().Data
+		shared = append(append(shared, byte(len(b)), byte(i%2+1)), b...)
+	}
+	f.Add(shared)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		w := newWorld(t, DirectoryConfig{MaxSessions: 4, MaxPerSource: 3, MaxBytes: 8192, Burst: 16,
 			Verify: func(a Auth, signed []byte) (string, error) { return string(a.Data), nil }})
@@ -85,6 +96,7 @@ func FuzzDirectory(f *testing.F) {
 			}
 			an.pump()
 			w.wait(time.Duration(how>>3) * time.Duration(how>>3) * time.Second)
+			w.check()
 			an.now = w.now
 		}
 		w.e.listings()
@@ -121,11 +133,18 @@ func FuzzInflate(f *testing.F) {
 	p := Packet{Origin: netip.IPv4Unspecified(), PayloadType: []byte(TypeSDP), Payload: []byte(text)}
 	p.Compress()
 	f.Add(p.Payload)
-	in := Inflater{Limit: 4096}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := Packet{Compressed: true, Payload: b}
-		if err := in.Inflate(&p); err == nil && len(p.Payload)+len(p.PayloadType) > 4096 || cap(in.buf) > 4097 {
-			t.Fatalf("%d bytes", len(p.Payload))
+		in := Inflater{Limit: 4096}
+		var first []byte
+		for i := range 2 { // the second with what is left of the first
+			p := Packet{Compressed: true, Payload: b}
+			if err := in.Inflate(&p); err == nil && len(p.Payload)+len(p.PayloadType) > 4096 || cap(in.buf) > 4097 {
+				t.Fatalf("%d bytes", len(p.Payload))
+			}
+			if i == 1 && !bytes.Equal(first, p.Payload) {
+				t.Fatalf("%q, then %q", first, p.Payload)
+			}
+			first = bytes.Clone(p.Payload)
 		}
 	})
 }

@@ -28,6 +28,10 @@ var (
 	PipeWireGroup = netip.AddrFrom4([4]byte{224, 0, 0, 56})
 )
 
+// groupVersion0 is the group of SAP version 0, which must not be used (RFC 2974 section
+// 3).
+var groupVersion0 = netip.AddrFrom4([4]byte{224, 2, 127, 255})
+
 // ErrScope means that no SAP group is known for a multicast group.
 var ErrScope = errors.New("sap: no announcement group for this scope")
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/gomulticast/multicast/mcast/group"
@@ -66,5 +67,17 @@ func TestGroupsFor(t *testing.T) {
 	}
 	if n := len(AllGroups()); n != 5+13 {
 		t.Error(n, AllGroups())
+	}
+}
+
+// Whatever is announced by default is heard by default.
+func TestAllGroups(t *testing.T) {
+	zone := group.ZoneOfPrefix(netip.MustParsePrefix("239.16.0.0/16"))
+	all := AllGroups(zone)
+	for _, s := range []string{"224.2.128.5", "232.1.2.3", "239.255.1.1", "239.192.1.1", "239.16.1.1", "224.0.0.200",
+		"ff02::1", "ff13::1", "ff14::1", "ff15::1", "ff16::1", "ff17::1", "ff18::1", "ff19::1", "ff1a::1", "ff1b::1", "ff1c::1", "ff1d::1", "ff3e::8000:1"} {
+		if g, err := GroupFor(netip.MustParseAddr(s), zone); err != nil || !slices.Contains(all, g) {
+			t.Errorf("%s is announced on %v, %v", s, g, err)
+		}
 	}
 }

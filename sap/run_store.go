@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 )
 
-// maxStore is the longest file read, in bytes.
+// maxStore is the longest file read, in bytes: what a directory of MaxSessions and
+// MaxBytes by default writes takes a tenth.
 const maxStore = 256 << 20
 
 // A FileStore keeps sessions in a file, a line of JSON each. The file is replaced as a
@@ -30,12 +31,16 @@ func (s *FileStore) Load() ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxStore+1))
-	if err == nil && len(b) > maxStore {
-		err = fmt.Errorf("%s is longer than %d bytes", s.path, maxStore)
+	tooLong := fmt.Errorf("%s is longer than %d bytes; remove it", s.path, maxStore)
+	if info, err := f.Stat(); err == nil && info.Size() > maxStore {
+		return nil, tooLong
 	}
+	b, err := io.ReadAll(io.LimitReader(f, maxStore+1)) // it may grow, or be no file
 	if err != nil {
 		return nil, err
+	}
+	if len(b) > maxStore {
+		return nil, tooLong
 	}
 	return b, nil
 }

@@ -61,23 +61,28 @@ func collect(d *Directory) (take func() string, done chan error) {
 	}, done
 }
 
+// An announcer and a directory with a path for each IP version. Who is heard first owns the
+// session, and goroutines alone do not say who that is; so it is tried both ways.
 func TestShells(t *testing.T) {
+	t.Run("IPv4 is heard first", func(t *testing.T) { testShells(t, time.Microsecond, 2*time.Microsecond) })
+	t.Run("IPv6 is heard first", func(t *testing.T) { testShells(t, 2*time.Microsecond, time.Microsecond) })
+}
+
+func testShells(t *testing.T, delay4, delay6 time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		n := mcasttest.New(1)
 		six := GroupOfScope(group.SiteLocal)
-		// Who is heard first owns the session; goroutines alone do not say who that is.
-		// Here it is the IPv6 path. In the other order the directory ignores the
-		// deletion of a session that lost a path, and it ends by expiry: to be mended.
-		far, near := mcasttest.Out(mcasttest.Link{Delay: time.Microsecond}), mcasttest.Out(mcasttest.Link{Delay: 2 * time.Microsecond})
+		out4, out6 := mcasttest.Out(mcasttest.Link{Delay: delay4}), mcasttest.Out(mcasttest.Link{Delay: delay6})
 		d, err := NewDirectory(DirectoryConfig{}, Path{Conn: open(t, n, LocalGroup)}, Path{Conn: open(t, n, six), IfIndex: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		take, done := collect(d)
-		a, err := NewAnnouncer(AnnouncerConfig{Profile: Fast, Seed: 1}, Path{Conn: open(t, n, LocalGroup, near), Group: LocalGroup}, Path{Conn: open(t, n, six, far), Group: six})
+		a, err := NewAnnouncer(AnnouncerConfig{Profile: Fast, Seed: 1}, Path{Conn: open(t, n, LocalGroup, out4), Group: LocalGroup}, Path{Conn: open(t, n, six, out6), Group: six})
 		if err != nil {
 			t.Fatal(err)
 		}
+		host4 := netip.MustParseAddr("10.0.0.3") // the third connection opened
 		both := parse("v=0\r\no=- 7 1 IN IP4 192.0.2.1\r\ns=both\r\nt=0 0\r\nm=audio 5004 RTP/AVP 0\r\nc=IN IP4 239.255.1.1/15\r\nm=audio 5006 RTP/AVP 0\r\nc=IN IP6 ff15::1\r\n")
 		s, err := a.Announce(both)
 		if err != nil {
@@ -93,7 +98,7 @@ func TestShells(t *testing.T) {
 			t.Fatalf("%+v", all)
 		}
 		// Each copy came by its path only. The senders differ, so one is another's.
-		if l := all[0]; len(l.Others) != 1 {
+		if l := all[0]; len(l.Others) != 1 || (l.Source == host4) != (delay4 < delay6) {
 			t.Errorf("%+v", l)
 		}
 		if !d.Used(netip.MustParseAddr("239.255.1.1")) || d.Used(netip.MustParseAddr("239.255.1.2")) {
@@ -106,6 +111,10 @@ func TestShells(t *testing.T) {
 		time.Sleep(time.Second)
 		if got := take(); got != "updated a" {
 			t.Error(got)
+		}
+		time.Sleep(deleteGrace + time.Second) // the other path has left by then
+		if all := d.Sessions(); len(all) != 1 || len(all[0].Others) != 0 || len(all[0].Places) != 1 || all[0].Source != host4 {
+			t.Errorf("%+v", all)
 		}
 		st, err := s.Status()
 		if err != nil || st.Version != "2" || len(st.Groups) != 1 || st.Large || st.Groups[0].Sent == 0 {

@@ -21,10 +21,11 @@ type Session struct {
 	// source of the first media if that is told, and an error otherwise.
 	Origin netip.Addr
 
-	// ID is different for each session of the host: NTP(time.Now()) is a good
-	// one. 0 is a number made of Name, Origin and the first group and port, the
-	// same at each start of a program. Version must grow with each change; 0
-	// is 1. See Description.BumpVersion.
+	// ID is different for each session of the host. 0 is a number made of Name,
+	// Origin and the first group and port, the same at each start of a program.
+	// (NTP(time.Now()), which RFC 8866 suggests, is one number for all sessions
+	// made within a second.) Version must grow with each change; 0 is 1, and
+	// NTP(time.Now()) grows from start to start. See Description.BumpVersion.
 	ID, Version uint64
 
 	Username string // "" is "-"

@@ -124,7 +124,14 @@ type MPEGTS struct {
 // not. The error wraps ErrValue.
 func NewMPEGTS(m MPEGTS) (*Description, error) {
 	if !m.Raw {
-		return NewRTP(RTP{Session: m.Session, Dest: m.Dest, Dup: m.Dup, Kind: "video", PayloadType: 33, Encoding: "MP2T", ClockRate: 90000})
+		d, err := NewRTP(RTP{Session: m.Session, Dest: m.Dest, Dup: m.Dup, Kind: "video", PayloadType: 33, Encoding: "MP2T", ClockRate: 90000})
+		if err == nil && m.Dup == (Dest{}) {
+			err = d.raise()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
 	}
 	if m.Dup != (Dest{}) {
 		return nil, fmt.Errorf("%w: a copy needs RTP", ErrValue)
@@ -134,6 +141,26 @@ func NewMPEGTS(m MPEGTS) (*Description, error) {
 	b := m.Session.start(m.Dest)
 	b.media(MediaLine{Kind: "video", Proto: "udp", Formats: "mpeg"}, m.Dest, "")
 	return b.done()
+}
+
+// raise moves the connection and the source filter of the one media to the session:
+// FFmpeg takes those of MPEG-TS from nowhere else.
+func (d *Description) raise() error {
+	for i := d.Len() - 1; i >= 0 && d.Line(i).Type() != 'm'; i-- {
+		l := d.Line(i)
+		name, _ := cutAttribute(l.Value())
+		if l.Type() != 'c' && (l.Type() != 'a' || name != "source-filter") {
+			continue
+		}
+		if err := d.DeleteLine(i); err != nil {
+			return err
+		}
+		if err := d.Session().Add(l.Type(), l.Value()); err != nil {
+			return err
+		}
+		i++ // one line more above
+	}
+	return nil
 }
 
 // AES67 says what NewAES67 is to write.

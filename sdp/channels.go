@@ -39,7 +39,8 @@ func (c Channel) Channel() group.Channel { return group.Channel{Group: c.Group, 
 func (c Channel) String() string { return c.Target().String() }
 
 // Target returns the channel with its port and rtp or udp as scheme, which is what
-// people write and mcast.Open takes.
+// people write, players open and the commands take. mcast.Open takes the group and port,
+// and mcast.Source the source.
 func (c Channel) Target() group.Target {
 	t := group.Target{Scheme: "udp", Channel: c.Channel(), Port: c.Port}
 	if c.RTP {

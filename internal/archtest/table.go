@@ -58,12 +58,16 @@ var rooms = []room{
 	{"glop", f0, nil},
 	{"alloc", f1, shell},
 	{"madcap", f1, shell},
+	{"madcap/boltstore", f2, nil},
+	{"madcap/storetest", f2, nil},
 
 	{"rmt/fec/...", f0, nil},
 	{"rmt/tfmcc", f1, nil},
 	{"rmt/lct", f0, nil},
 	{"rmt/alc", f0, nil},
+	{"rmt/fcast", f0, nil},
 	{"rmt/norm", f2, nil},
+	{"rmt/norm/normexpvar", f2, nil},
 	{"rmt/norm/wire", f0, nil},
 	{"rmt/norm/core", f1, nil},
 	{"rmt/flute", f2, nil},
@@ -79,6 +83,7 @@ var rooms = []room{
 	{"internal/flow", f1, nil},
 	{"internal/control", f2, nil}, // F1 but for its imports: igmp and mld have files on F2
 	{"internal/netem", f1, nil},
+	{"internal/disk", f2, nil},
 	{"internal/drive", f2, nil},
 	{"internal/station", f2, nil},
 	{"internal/netlab", f2, nil},
@@ -93,8 +98,9 @@ var rooms = []room{
 
 // syscalls are the packages that may import syscall or golang.org/x/sys. Tests
 // may too. cmd/mcast catches SIGTERM and reads CLOCK_MONOTONIC, which scripts compare
-// between processes; neither has to do with the network.
-var syscalls = []string{"mcast", "mroute", "internal/netlab", "cmd/mcast"}
+// between processes; neither has to do with the network. internal/disk asks for free space
+// and file locks.
+var syscalls = []string{"mcast", "mroute", "internal/disk", "internal/netlab", "cmd/mcast"}
 
 // sockets are the packages that may import mcast, which opens sockets. All others
 // take a datagram.Conn from their caller.

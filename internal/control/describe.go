@@ -22,6 +22,9 @@ const (
 // addresses of up to 64 senders of NORM, so that what receivers tell one of them alone
 // is known too, and nothing else.
 type Decoder struct {
+	// ALC are the UDP ports whose packets are taken for ALC: FLUTE and FCAST.
+	ALC []uint16
+
 	senders [64]normSender
 	n       int // of them there are
 	oldest  int // the next to be forgotten
@@ -47,7 +50,7 @@ func (d *Decoder) Describe(f *pcap.Frame, r *Record) bool {
 	case !is4 && ip.Protocol == wire.ProtoICMPv6:
 		return describeMLD(ip, r)
 	case ip.Protocol == wire.ProtoUDP:
-		return d.describeNORM(f, r)
+		return d.describeALC(f, r) || describeSAP(f, r) || d.describeNORM(f, r)
 	}
 	return false
 }

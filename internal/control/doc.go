@@ -1,7 +1,7 @@
 // Package control puts the traffic that controls multicast on a link into words, and
 // keeps book of it: who asks, who reports what, and what is wrong with that.
 //
-// A [Decoder] turns one packet of IGMP, MLD, NORM, CGMP or GMRP into a [Record], and
+// A [Decoder] turns one packet of IGMP, MLD, NORM, ALC, SAP, CGMP or GMRP into a [Record], and
 // its Words into JSON or a line for people. A [Watch] is handed records with their
 // time and knows the queriers, the groups with who reports them, and the warnings
 // that follow. It sends nothing and knows no clock.

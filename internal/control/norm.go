@@ -47,6 +47,7 @@ func (d *Decoder) describeNORM(f *pcap.Frame, r *Record) bool {
 	r.Proto, r.Version, r.Type = NORM, wire.Version, strings.ToLower(name)
 	r.SrcPort, r.DstPort = src.Port(), dst.Port()
 	r.Node, r.Sequence = uint32(h.Source), h.Sequence
+	r.normWords(b, h.Type)
 	if f.IP.Truncated {
 		r.problem(notCaptured)
 	}

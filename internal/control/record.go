@@ -65,7 +65,7 @@ type Record struct {
 	Detail  string // what it is in the words of its protocol, as in "DVMRP prune"; "" if Type says it all
 
 	Src, Dst         netip.Addr // not valid for CGMP and GMRP
-	SrcPort, DstPort uint16     // of NORM
+	SrcPort, DstPort uint16     // of NORM, SAP and ALC
 	SrcMAC, DstMAC   igmp.MAC   // zero if not known
 	VLAN             uint16     // 0 is none
 	TTL              uint8      // or hop limit
@@ -82,6 +82,15 @@ type Record struct {
 	Node     uint32
 	Sequence uint16
 
+	// Of ALC: the transport session; and of ALC and NORM the object, its TOI or
+	// transport ID, "" if the message is of none.
+	TSI    uint64
+	Object string
+
+	// Of SAP: the originating source and the name of the session.
+	Origin netip.Addr
+	Title  string
+
 	// Problems are the rules that the message breaks, in the words of packages
 	// igmp and mld, and what kept it from being read.
 	Problems []string
@@ -97,6 +106,7 @@ type Entry struct {
 	Group   netip.Addr
 	Mode    string
 	Sources []netip.Addr
+	Port    uint16 // of SAP
 
 	// Of CGMP and GMRP, which have Ethernet addresses instead; see
 	// group.GroupsOf for the groups.

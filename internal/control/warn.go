@@ -111,7 +111,7 @@ func (w *Watch) judge() {
 		w.warn(CodeExcludeSSM, f.proto, w.recent(&f.exclude), "%v asks for %v from all but some sources, which is for source-specific multicast: routers ignore it",
 			f.exclude.host, f.exclude.group)
 	}
-	w.warn(CodeLimits, "", !w.fullAt.IsZero() && w.now.Sub(w.fullAt) < memory, "there are more groups, hosts or sources than are kept; %d did not get in", w.refused)
+	w.warn(CodeLimits, "", !w.fullAt.IsZero() && w.now.Sub(w.fullAt) < memory, "there are more groups, hosts, sources or registrations than are kept; %d did not get in", w.refused)
 }
 
 // memory is how long a single event is worth a warning: a membership's life by

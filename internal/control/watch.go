@@ -25,6 +25,9 @@ type Limits struct {
 	Groups   int // default 4,096
 	Members  int // hosts in groups, default 16,384; one host gets a quarter
 	Sources  int // in what hosts reported, default 65,536; one host gets a quarter
+
+	// Registrations of CGMP and GMRP; default 1,024.
+	Registrations int
 }
 
 // Defaults of the protocols, the same in IGMP and MLD (RFC 3376 section 8, RFC 3810
@@ -47,6 +50,7 @@ func (c *Config) normalize() {
 	set(&c.Limits.Groups, 4096)
 	set(&c.Limits.Members, 16384)
 	set(&c.Limits.Sources, 65536)
+	set(&c.Limits.Registrations, 1024)
 	if c.Interval <= 0 {
 		c.Interval = defaultInterval
 	}
@@ -70,6 +74,9 @@ type Watch struct {
 	fullAt   time.Time
 	warnings map[warningKey]*Warning
 	problems map[string]uint64
+
+	registrations map[registrationKey]*Registration
+	cgmp, gmrp    RegistrationCounts
 }
 
 // A family is what is known of IGMP or of MLD.
@@ -110,6 +117,7 @@ func NewWatch(now time.Time, cfg Config) *Watch {
 		families: [2]family{{proto: IGMP, name: "IGMP", newest: 3}, {proto: MLD, name: "MLD", newest: 2}},
 		groups:   make(map[netip.Addr]*entry), hosts: make(map[netip.Addr]*host), macs: make(map[[6]byte][]*entry),
 		warnings: make(map[warningKey]*Warning), problems: make(map[string]uint64),
+		registrations: make(map[registrationKey]*Registration),
 	}
 }
 
@@ -130,6 +138,10 @@ func (w *Watch) Handle(now time.Time, r *Record) {
 	w.set(now)
 	f := w.family(r.Proto)
 	if f == nil {
+		if c := w.registers(r.Proto); c != nil {
+			w.note(r.Problems)
+			w.register(c, r)
+		}
 		return
 	}
 	w.take(f, r)
@@ -141,13 +153,18 @@ func (w *Watch) Handle(now time.Time, r *Record) {
 // judgeEvery bounds how often packets make a Watch look at everything.
 const judgeEvery = 100 * time.Millisecond
 
-func (w *Watch) take(f *family, r *Record) {
-	now := w.now
-	for _, p := range r.Problems {
+// note counts problems.
+func (w *Watch) note(problems []string) {
+	for _, p := range problems {
 		if _, ok := w.problems[p]; ok || len(w.problems) < 64 {
 			w.problems[p]++
 		}
 	}
+}
+
+func (w *Watch) take(f *family, r *Record) {
+	now := w.now
+	w.note(r.Problems)
 	if r.Refused {
 		f.counts.Refused++
 	}
@@ -200,12 +217,13 @@ func (w *Watch) set(now time.Time) {
 		w.expireQueriers(&w.families[i])
 	}
 	w.expireMembers()
+	w.expireRegistrations()
 }
 
 // Now returns the latest time that it was told.
 func (w *Watch) Now() time.Time { return w.now }
 
-// Counts returns how many messages of a protocol were seen.
+// Counts returns how many messages of IGMP or MLD were seen.
 func (w *Watch) Counts(proto string) Counts {
 	if f := w.family(proto); f != nil {
 		return f.counts
@@ -222,7 +240,7 @@ func (w *Watch) Problems() map[string]uint64 {
 	return m
 }
 
-// Refused returns how many groups, hosts and sources found no room.
+// Refused returns how many groups, hosts, sources and registrations found no room.
 func (w *Watch) Refused() uint64 { return w.refused }
 
 // Usage returns how much is remembered.

@@ -23,6 +23,10 @@ type Words struct {
 	Query    *QueryWords `json:"query,omitempty"`
 	Node     *uint32     `json:"node,omitempty"` // NORM's node ID
 	Sequence *uint16     `json:"sequence,omitempty"`
+	TSI      *uint64     `json:"tsi,omitempty"`    // of ALC
+	Object   string      `json:"object,omitempty"` // ALC's TOI or NORM's transport ID
+	Origin   *string     `json:"origin,omitempty"` // SAP's originating source
+	Name     *string     `json:"name,omitempty"`   // of a session of SAP
 	Groups   []Said      `json:"groups"`
 	Problems []string    `json:"problems"`
 }
@@ -41,6 +45,7 @@ type Said struct {
 	Group   string       `json:"group"`
 	Mode    string       `json:"mode"`
 	Sources []netip.Addr `json:"sources"`
+	Port    uint16       `json:"port,omitempty"` // of SAP
 	Station string       `json:"station,omitempty"`
 }
 
@@ -64,9 +69,20 @@ func (r *Record) Words() Words {
 	if r.Proto == NORM {
 		w.Node, w.Sequence = &r.Node, &r.Sequence
 	}
+	w.Object = r.Object
+	if r.Proto == ALC && r.Type != Other {
+		w.TSI = &r.TSI
+	}
+	if r.Proto == SAP {
+		origin := ""
+		if r.Origin.IsValid() {
+			origin = r.Origin.String()
+		}
+		w.Origin, w.Name = &origin, &r.Title
+	}
 	for i := range r.Groups {
 		e := &r.Groups[i]
-		s := Said{Group: e.name(), Mode: e.Mode, Sources: e.Sources}
+		s := Said{Group: e.name(), Mode: e.Mode, Sources: e.Sources, Port: e.Port}
 		if s.Sources == nil {
 			s.Sources = []netip.Addr{}
 		}
@@ -80,7 +96,7 @@ func (r *Record) Words() Words {
 
 func (r *Record) from() string {
 	switch {
-	case r.Proto == NORM:
+	case r.Proto == NORM || r.Proto == SAP || r.Proto == ALC:
 		return netip.AddrPortFrom(r.Src, r.SrcPort).String()
 	case !r.Src.IsValid():
 		return r.SrcMAC.String()
@@ -90,7 +106,7 @@ func (r *Record) from() string {
 
 func (r *Record) to() string {
 	switch {
-	case r.Proto == NORM:
+	case r.Proto == NORM || r.Proto == SAP || r.Proto == ALC:
 		return netip.AddrPortFrom(r.Dst, r.DstPort).String()
 	case !r.Dst.IsValid():
 		return r.DstMAC.String()
@@ -111,7 +127,7 @@ func (r *Record) Ends() (src, dst string) { return r.from(), r.to() }
 // Name returns the protocol with its version, as in "IGMPv3".
 func (r *Record) Name() string {
 	name := strings.ToUpper(r.Proto)
-	if r.Version == 0 || r.Proto == NORM || r.Type == PIMv1 {
+	if r.Version == 0 || r.Proto == NORM || r.Proto == ALC || r.Type == PIMv1 {
 		return name
 	}
 	return name + "v" + strconv.Itoa(r.Version)
@@ -126,6 +142,12 @@ const (
 // Text returns what the record says, in one line for people: who is asked about
 // what, or which groups with their modes and sources, and what is wrong.
 func (r *Record) Text() string {
+	if r.Proto == SAP {
+		return r.textSAP()
+	}
+	if r.Proto == ALC {
+		return r.textALC()
+	}
 	var b strings.Builder
 	sep := func(s string) {
 		if b.Len() > 0 {

@@ -18,6 +18,7 @@ type Host struct {
 	groups   map[netip.Addr]*member
 	sorted   []*member // by group
 	joined   int       // members that are not leaving
+	size     int       // bytes of the records of all their states
 	schedule schedule[*member]
 	order    uint64
 
@@ -32,6 +33,7 @@ type Host struct {
 	answers  fifo[*member] // with an answer to send
 	leaves   fifo[netip.Addr]
 	out      outbox
+	pace     pacer
 	events   events
 	stats    HostStats
 	merger   merger

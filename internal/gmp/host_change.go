@@ -16,6 +16,7 @@ func (h *Host) change(now time.Time, m *member, to group.Filter) {
 		return
 	}
 	m.filter = to
+	h.size += h.stateSize(to) - h.stateSize(from)
 	switch {
 	case from.IsEmpty():
 		h.joined++
@@ -40,6 +41,14 @@ func (h *Host) change(now time.Time, m *member, to group.Filter) {
 	}
 	h.report(m)
 	h.limitLeaving(m)
+}
+
+// stateSize returns the bytes of a group's current-state record.
+func (h *Host) stateSize(f group.Filter) int {
+	if f.IsEmpty() {
+		return 0
+	}
+	return h.out.size(len(f.Sources))
 }
 
 // retransmit puts sources into retransmission state, each for left reports.

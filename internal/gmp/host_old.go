@@ -111,12 +111,13 @@ func (h *Host) delay(now time.Time, m *member, wait time.Duration) {
 	m.answerAt = now.Add(within(h.cfg.Rand, wait))
 }
 
-// overhear takes another host's V1 or V2 report, which makes ours unnecessary. V3
+// overhear takes another host's V1 or V2 report, which makes ours unnecessary, if the
+// routers got it too (RFC 1112 appendix I, RFC 2710 section 4). V3
 // reports are never suppressed (RFC 3376 section 7.2.2 says MAY), and those for
 // source-specific groups must not be (RFC 4604 section 2.2.1).
 func (h *Host) overhear(m *Message) {
 	mem := h.groups[plain(m.Group)]
-	if h.mode == V3 || mem == nil || mem.ssm || mem.answerAt.IsZero() || plain(m.Src) == h.src() && h.src() != h.p.Unspecified {
+	if h.mode == V3 || m.elsewhere(plain(m.Group)) || mem == nil || mem.ssm || mem.answerAt.IsZero() || plain(m.Src) == h.src() && h.src() != h.p.Unspecified {
 		h.stats.Ignored++
 		return
 	}
@@ -158,7 +159,3 @@ func (h *Host) transmitOld(now time.Time, m *Message) bool {
 	}
 	return false
 }
-
-// Querier tells which generations of querier were heard lately: the deadlines of the
-// IGMPv1 and the IGMPv2 (MLDv1) querier present timers, zero if not running.
-func (h *Host) Querier() (v1, v2 time.Time) { return h.v1Until, h.v2Until }

@@ -80,7 +80,10 @@ func (h *Host) query(now time.Time, m *Message) {
 		}
 		return
 	}
-	at := now.Add(within(h.cfg.Rand, wait))
+	// An answer of several messages begins early, so that the others spread over
+	// the time to answer and do not come in a burst at its end (section 5.2).
+	messages := time.Duration(h.size/h.out.room + 1)
+	at := now.Add(within(h.cfg.Rand, wait/messages))
 	if g := &h.general; g.at.IsZero() || g.at.After(at) { // rules 1 and 2
 		g.at, g.end = at, now.Add(wait)
 	}
@@ -250,12 +253,12 @@ func (h *Host) advance(now time.Time) {
 // Next returns when Advance or Transmit has something to do, or the zero time.
 func (h *Host) Next() time.Time {
 	g := &h.general
-	if h.changed.len() > 0 || h.answers.len() > 0 || h.leaves.len() > 0 || !h.out.empty() || g.run && !g.next.After(h.now) {
-		return h.now
-	}
 	next := earliest(h.schedule.first(), earliest(g.at, earliest(h.v1Until, h.v2Until)))
+	if h.changed.len() > 0 || h.answers.len() > 0 || h.leaves.len() > 0 || !h.out.empty() {
+		next = earliest(next, h.pace.next(h.now))
+	}
 	if g.run {
-		next = earliest(next, g.next)
+		next = earliest(next, later(g.next, h.pace.next(h.now)))
 	}
 	return next
 }

@@ -9,6 +9,14 @@ import (
 // now.
 func (h *Host) Transmit(now time.Time, m *Message) bool {
 	now = h.clock.set(now)
+	if h.pace.next(now).After(now) || !h.transmit(now, m) {
+		return false
+	}
+	h.pace.take(now)
+	return true
+}
+
+func (h *Host) transmit(now time.Time, m *Message) bool {
 	if h.mode < V3 {
 		return h.transmitOld(now, m)
 	}

@@ -23,6 +23,11 @@ const (
 	// KindStateReport is a V3 report with records: IGMP type 0x22, ICMPv6 type
 	// 143.
 	KindStateReport
+
+	// KindRouter is a multicast router's sign of life: an advertisement of RFC
+	// 4286 or a PIM hello, for a Snooper. MaxResp is how long it holds, 0 a
+	// goodbye.
+	KindRouter
 )
 
 // String returns the kind in words.
@@ -36,6 +41,8 @@ func (k Kind) String() string {
 		return "leave"
 	case KindStateReport:
 		return "state report"
+	case KindRouter:
+		return "router"
 	}
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
@@ -92,7 +99,7 @@ type Message struct {
 	// general query it is unspecified, or zero.
 	Group netip.Addr
 
-	// Of queries. MaxResp is zero in V1; Suppress is the S flag, QRV the
+	// Of queries. MaxResp is zero in V1, and of a KindRouter its time; Suppress is the S flag, QRV the
 	// querier's robustness (0 is more than 7 or unknown) and Interval its query
 	// interval, of V3 only.
 	Sources  []netip.Addr
@@ -108,6 +115,13 @@ type Message struct {
 // reset clears m for the next message but keeps its room for records.
 func (m *Message) reset(k Kind, g Generation) {
 	*m = Message{Kind: k, Generation: g, Records: m.Records[:0]}
+}
+
+// elsewhere reports whether a message is known to have been sent to another address
+// than to, so that not all hosts and routers got it.
+func (m *Message) elsewhere(to netip.Addr) bool {
+	dst := plain(m.Dst)
+	return dst.IsValid() && dst != to
 }
 
 // specific reports whether a query asks for one group. The group field of a V1

@@ -25,6 +25,7 @@ type Router struct {
 	startup    int // general queries left of the first ones
 
 	asking   fifo[*entry] // groups with queries to send now
+	pace     pacer        // of groups that begin to be asked
 	queries  []query      // of the group being asked
 	asked    []netip.Addr
 	warnedAt time.Time // last OldQuerier or NewQuerier

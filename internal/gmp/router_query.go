@@ -21,10 +21,15 @@ func (r *Router) ask(now time.Time, e *entry, askGroup bool) {
 	// What is being asked already is merged (section 6.4.2): the next repetition
 	// is the first of the new ones. Without this a flood of leaves would be a
 	// flood of queries.
-	at := now
-	if e.sourceAt.After(now) {
-		at = e.sourceAt
+	//
+	// When many groups are to be asked at once, each has its time, and its timers
+	// run from then on: hosts can answer only what they were asked.
+	turn := r.pace.next(now)
+	at := turn
+	if !e.sourceAt.IsZero() {
+		at = later(e.sourceAt, now)
 	}
+	begun := false
 	for i := range e.sources {
 		s := &e.sources[i]
 		if asked := s.asked; !asked {
@@ -38,16 +43,19 @@ func (r *Router) ask(now time.Time, e *entry, askGroup bool) {
 		}
 	}
 	if sources && e.sourceAt.IsZero() {
-		e.sourceAt = now
+		e.sourceAt, begun = turn, true
 	}
 	if askGroup && canSend {
 		if e.queryAt.IsZero() {
-			e.queryAt = now
+			e.queryAt, begun = turn, true
 		}
 		e.queries = count
 		if limit := later(e.queryAt, now).Add(lmqt); e.until.After(limit) {
 			e.until = limit
 		}
+	}
+	if begun {
+		r.pace.take(now)
 	}
 	if due(e.sourceAt, now) || due(e.queryAt, now) {
 		r.enqueue(e)
@@ -241,14 +249,16 @@ func (r *Router) heard(now time.Time, src netip.Addr, m *Message) {
 	r.warn(now, src, m)
 	// Queries from 0.0.0.0 are a switch's and take no part (RFC 4541 section
 	// 2.1.1).
-	if !src.IsUnspecified() && (!r.canAsk() || r.src().IsUnspecified() || r.p.lower(src, r.src())) {
+	// One that was sent to us alone would leave the hosts without anyone who asks.
+	alone := plain(m.Dst).IsValid() && !m.Dst.IsMulticast()
+	if !src.IsUnspecified() && !alone && (!r.canAsk() || r.src().IsUnspecified() || r.p.lower(src, r.src())) {
 		r.yield(now, src, m)
 	}
 	if !m.specific() || m.Suppress {
 		return
 	}
 	// A query that the hosts did not get must not end what they want.
-	if dst := plain(m.Dst); dst.IsValid() && dst != g {
+	if m.elsewhere(g) {
 		return
 	}
 	// The time is that of the querier (RFC 2236 section 3), but not less than
@@ -258,18 +268,24 @@ func (r *Router) heard(now time.Time, src netip.Addr, m *Message) {
 }
 
 // yield follows the querier: its robustness and interval become ours (RFC 3376
-// sections 4.1.6, 4.1.7 and 6.6.2).
+// sections 4.1.6, 4.1.7 and 6.6.2), and where it gives hosts longer to answer than we
+// would, so does that. An older one does not tell, and then our own hold, not those of
+// the querier before.
 func (r *Router) yield(now time.Time, src netip.Addr, m *Message) {
+	t, own := &r.timers, &r.cfg.Timers
+	t.Robustness, t.QueryInterval = own.Robustness, own.QueryInterval
 	if m.Generation == V3 {
-		r.timers.Robustness, r.timers.QueryInterval = r.cfg.Timers.Robustness, r.cfg.Timers.QueryInterval
 		if m.QRV > 0 {
-			r.timers.Robustness = int(min(m.QRV, 7))
+			t.Robustness = int(min(m.QRV, 7))
 		}
 		if m.Interval > 0 {
-			r.timers.QueryInterval = min(max(m.Interval, time.Second), r.cfg.Timers.MaxQueryInterval)
+			t.QueryInterval = min(max(m.Interval, time.Second), own.MaxQueryInterval)
 		}
-		r.table.gmi = r.timers.membership()
 	}
+	if !m.specific() {
+		t.QueryResponse = max(own.QueryResponse, min(m.MaxResp, own.MaxQueryInterval))
+	}
+	r.table.gmi = t.membership()
 	if r.querier != src {
 		r.querier = src
 		r.events.add(Event{Kind: QuerierLost, Addr: src, Generation: m.Generation})

@@ -45,7 +45,8 @@ type SnooperStats struct {
 	TableStats
 	Queries    uint64 // taken
 	Ignored    uint64 // messages that are impossible, or from no port
-	BadQuerier uint64 // queries from an address that cannot be a querier's
+	Neighbors  uint64 // advertisements and PIM hellos of routers, taken
+	BadQuerier uint64 // queries, and these, from an address that cannot be a router's
 	Sent       uint64 // queries after changes of topology
 	LostEvents uint64 // events that nobody fetched
 }
@@ -106,6 +107,9 @@ func (s *Snooper) Handle(now time.Time, m *Message) {
 		return
 	case m.Kind == KindQuery:
 		s.query(now, p, src, m)
+		return
+	case m.Kind == KindRouter:
+		s.neighbor(now, p, src, m.MaxResp)
 		return
 	case src != s.p.Unspecified && !s.p.reporter(src):
 		// From the unspecified address reports count here (RFC 4541 section
@@ -184,7 +188,8 @@ func (s *Snooper) query(now time.Time, p *port, src netip.Addr, m *Message) {
 		s.learn(m)
 		s.routerSeen(now, p, s.timers.otherQuerier())
 	}
-	if m.specific() && !m.Suppress {
+	// A query that the hosts did not get must not end what they want.
+	if m.specific() && !m.Suppress && !m.elsewhere(plain(m.Group)) {
 		wait := max(s.timers.lastMemberTime(), time.Duration(s.timers.lastMemberCount())*min(m.MaxResp, s.p.longestResp()))
 		for _, p := range s.ports {
 			p.table.lower(now, plain(m.Group), m.Sources, wait)
@@ -204,15 +209,27 @@ func (s *Snooper) learn(m *Message) {
 		s.timers.Robustness = max(s.timers.Robustness, int(min(m.QRV, 7)))
 		s.timers.QueryInterval = max(s.timers.QueryInterval, min(m.Interval, s.timers.MaxQueryInterval))
 	}
-	s.timers.QueryResponse = max(s.timers.QueryResponse, min(m.MaxResp, s.p.longestResp()))
+	s.timers.QueryResponse = max(s.timers.QueryResponse, min(m.MaxResp, s.timers.MaxQueryInterval))
 	for _, p := range s.ports {
 		p.table.gmi = s.timers.membership()
 	}
 }
 
-// RouterSeen tells of a router behind a port for the time hold, from a PIM hello or a
-// multicast router advertisement (RFC 4541 section 2.1.1, 1a). Zero ends that at
-// once.
+// neighbor learns from a router's advertisement (RFC 4541 section 2.1.1, 1a) or PIM
+// hello. A goodbye is only counted, since another router may be behind the port, whose
+// members a forged one would cut off: it ages, as any that has fallen silent.
+func (s *Snooper) neighbor(now time.Time, p *port, src netip.Addr, hold time.Duration) {
+	if src.IsUnspecified() || !s.p.querier(src) {
+		s.stats.BadQuerier++
+		return
+	}
+	if s.stats.Neighbors++; hold > 0 {
+		s.routerSeen(now, p, min(hold, s.cfg.Timers.MaxQueryInterval))
+	}
+}
+
+// RouterSeen tells of a router behind a port for the time hold, for those who know of
+// it otherwise than by a message that Handle takes. Zero ends that at once.
 func (s *Snooper) RouterSeen(now time.Time, id int, hold time.Duration) {
 	now = s.clock.set(now)
 	s.advance(now)

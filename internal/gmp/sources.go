@@ -126,14 +126,3 @@ func (m *merger) result() group.Filter {
 	}
 	return f
 }
-
-// Merge joins filters for one group into the least that satisfies all: the state of
-// an interface from those of its sockets (RFC 3376 section 3.2, RFC 3810 section
-// 4.2). The result has sorted sources of its own; with no filters it is INCLUDE {}.
-func Merge(filters ...group.Filter) group.Filter {
-	var m merger
-	for _, f := range filters {
-		m.add(f.Canonical())
-	}
-	return m.result()
-}

@@ -47,9 +47,10 @@ type Timers struct {
 	// Default 1 s (section 8.11).
 	Unsolicited time.Duration
 
-	// MaxQueryInterval is the longest query interval believed of others: else a
-	// forged query can silence a querier, or hold a host in an old mode, for
-	// days. Default one hour. The RFCs know no such limit.
+	// MaxQueryInterval is the longest query interval believed of others, the
+	// longest time they give for answers, and the longest that a switch believes
+	// a router's hello: else a forged query can silence a querier, or hold a host
+	// in an old mode, for days. Default one hour. The RFCs know no such limit.
 	MaxQueryInterval time.Duration
 }
 

@@ -172,7 +172,7 @@ func TestParity(t *testing.T) {
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			oti := fec.OTI{EncodingID: tt.fecID, TransferLength: uint64(tt.size), SymbolSize: uint16(tt.segment),
-				MaxBlockLen: uint16(tt.block), Parity: uint16(tt.parity)}
+				MaxBlockLen: uint32(tt.block), Parity: uint32(tt.parity)}
 			if err := oti.Validate(); err != nil {
 				t.Fatal(err)
 			}

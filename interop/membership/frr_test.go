@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gomulticast/multicast/igmp"
+	"github.com/gomulticast/multicast/mcast"
 	"github.com/gomulticast/multicast/mcast/group"
 )
 
@@ -26,8 +27,15 @@ const frrDir = "/usr/lib/frr"
 // A pim is FRR's pimd, with IGMP on d0 of a namespace.
 type pim struct{ dir string }
 
-// runPim skips the test where FRR is not installed.
+// runPim starts pimd, PIM and a quick IGMP on d0. It skips the test where FRR is not
+// installed.
 func runPim(t *testing.T, n ns) pim {
+	t.Helper()
+	return runPimAs(t, n, "interface d0\n ip pim\n ip igmp\n ip igmp query-max-response-time 10\n ip igmp query-interval 2\n ip igmp last-member-query-interval 2\n")
+}
+
+// runPimAs starts pimd with a configuration.
+func runPimAs(t *testing.T, n ns, config string) pim {
 	t.Helper()
 	for _, name := range []string{filepath.Join(frrDir, "zebra"), filepath.Join(frrDir, "pimd"), "vtysh"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -54,7 +62,7 @@ func runPim(t *testing.T, n ns) pim {
 		}
 		os.RemoveAll(dir)
 	})
-	for name, text := range map[string]string{"zebra.conf": "", "pimd.conf": "interface d0\n ip pim\n ip igmp\n ip igmp query-max-response-time 10\n ip igmp query-interval 2\n ip igmp last-member-query-interval 2\n"} {
+	for name, text := range map[string]string{"zebra.conf": "", "pimd.conf": config} {
 		if err := os.WriteFile(p.file(name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -155,4 +163,42 @@ func pimd(t *testing.T, f *family) {
 		}
 		return nil
 	})
+}
+
+// A switch knows the router behind a port by pimd's hellos alone, as long as they come.
+func pimHellos(t *testing.T, f *family) {
+	b := newBridge(t, 254, "mcast_snooping 0")
+	router := b.host(t, 1)
+	b.host(t, 2)
+	s := f.newSnooper(t, 1, 2)
+	for port := 1; port <= 2; port++ {
+		var c *mcast.RawConn
+		b.do(t, func() (err error) {
+			c, err = mcast.OpenRaw(t.Context(), fmt.Sprintf("p%d", port), mcast.RawIGMP, mcast.RawPIM)
+			return err
+		})
+		t.Cleanup(func() { c.Close() })
+		go s.listen(c, port)
+	}
+	p := runPimAs(t, router, "interface d0\n ip pim\n ip pim hello 1 4\n")
+	routers := func(want string) time.Duration {
+		return eventually(t, 20*time.Second, func() error {
+			if got := fmt.Sprint(s.routers()); got != want {
+				return fmt.Errorf("routers are behind %s, want %s", got, want)
+			}
+			return nil
+		})
+	}
+	routers("[1]")
+	pid, err := os.ReadFile(p.file("pimd.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command("kill", strings.TrimSpace(string(pid))).Run(); err != nil {
+		t.Fatal(err)
+	}
+	// Its goodbye is not believed.
+	if took := routers("[]"); took < time.Second {
+		t.Errorf("forgotten after %v, with a hold time of 4 s", took)
+	}
 }

@@ -51,6 +51,10 @@ func TestMembership(t *testing.T) {
 			t.Parallel()
 			pimd(t, families[0])
 		})
+		t.Run("IGMP pimd's hellos", func(t *testing.T) {
+			t.Parallel()
+			pimHellos(t, families[0])
+		})
 	})
 	for _, f := range families {
 		readBack(t, f)

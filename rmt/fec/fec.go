@@ -3,7 +3,9 @@
 // transmission information, the source block partition and payload IDs.
 //
 // A scheme registers itself once, with [Register]; a protocol finds it by the
-// FEC Encoding ID it reads from the wire. Everything here is a pure function over
+// FEC Encoding ID it reads from the wire, with [Lookup]. A [BlockEncoder] makes the
+// encoding symbols of an object's blocks, a [BlockDecoder] recovers the blocks from them;
+// a [Code] is the same by the symbol, for codes of which any k symbols will do. Everything here is a pure function over
 // values: no clock, no I/O.
 package fec
 
@@ -20,6 +22,8 @@ const (
 	CompactNoCode        EncodingID = 0   // RFC 5445 section 3
 	Raptor               EncodingID = 1   // RFC 5053
 	ReedSolomonGF2m      EncodingID = 2   // RFC 5510 section 4
+	LDPCStaircase        EncodingID = 3   // RFC 5170 section 6
+	LDPCTriangle         EncodingID = 4   // RFC 5170 section 7
 	ReedSolomonGF8       EncodingID = 5   // RFC 5510 section 5
 	RaptorQ              EncodingID = 6   // RFC 6330
 	SmallBlockSystematic EncodingID = 129 // RFC 5445 section 5
@@ -34,6 +38,10 @@ func (id EncodingID) String() string {
 		return "raptor (1)"
 	case ReedSolomonGF2m:
 		return "rs-gf2m (2)"
+	case LDPCStaircase:
+		return "ldpc-staircase (3)"
+	case LDPCTriangle:
+		return "ldpc-triangle (4)"
 	case ReedSolomonGF8:
 		return "rs8 (5)"
 	case RaptorQ:
@@ -63,30 +71,42 @@ type OTI struct {
 	// calls it the segment size.
 	SymbolSize uint16
 
-	// MaxBlockLen is the maximum source block length B in symbols.
-	MaxBlockLen uint16
+	// MaxBlockLen is the maximum source block length B in symbols. Raptor and
+	// RaptorQ say the number of blocks instead; 0 is then as long as they can be.
+	MaxBlockLen uint32
 
 	// Parity is the number of parity symbols the sender can make for a block
-	// of MaxBlockLen source symbols: max_n - B in the words of RFC 5510.
-	Parity uint16
+	// of MaxBlockLen source symbols: max_n - B in the words of RFC 5510 and RFC
+	// 5170. Raptor and RaptorQ make as many as the payload ID can number.
+	Parity uint32
 
 	// M is the field size exponent of ReedSolomonGF2m, 2 to 16; 0 reads as
 	// 8 (RFC 5510 section 4.2.2).
 	M uint8
 
-	// G is the number of symbols per packet of ReedSolomonGF2m; 0 reads as 1.
+	// G is the number of symbols per packet of ReedSolomonGF2m and the LDPC codes;
+	// 0 reads as 1.
 	G uint8
 
-	// Blocks is the number of source blocks of RaptorQ, which is given instead
-	// of a maximum length: Z of RFC 6330 section 3.3.3, 1 to 255.
-	Blocks uint8
+	// N1 is the number of source symbols' ones in a column of the LDPC codes'
+	// matrix, 3 to 10 (RFC 5170 section 4.2.3); 0 reads as 3.
+	N1 uint8
 
-	// SubBlocks is the number of sub-blocks in a source block of RaptorQ, N of
-	// RFC 6330 section 3.3.3, at least 1.
+	// Seed is the seed of the LDPC codes' matrix, 1 to 2^31-2 (RFC 5170 section
+	// 5.7).
+	Seed uint32
+
+	// Blocks is the number of source blocks of Raptor and RaptorQ, which is given
+	// instead of a maximum length: Z of RFC 5053 section 3.2.3, 1 to 65535, and of
+	// RFC 6330 section 3.3.3, 1 to 255.
+	Blocks uint16
+
+	// SubBlocks is the number of sub-blocks in a source block of Raptor, 1 to 255,
+	// and RaptorQ: N of RFC 5053 section 3.2.3 and RFC 6330 section 3.3.3.
 	SubBlocks uint16
 
-	// Align is the symbol alignment of RaptorQ in bytes, Al of RFC 6330 section
-	// 3.3.3, at least 1.
+	// Align is the symbol alignment of Raptor and RaptorQ in bytes, Al of RFC 5053
+	// section 3.2.3 and RFC 6330 section 3.3.3, at least 1.
 	Align uint8
 }
 
@@ -102,36 +122,13 @@ var (
 	ErrCodeSize       = errors.New("fec: block and parity do not fit the code")
 )
 
-// Validate reports whether a sender could work by o: that its scheme is known, that
-// the maximum block and its parity fit the scheme's code, and that the object has
-// a partition.
-func (o *OTI) Validate() error {
-	f, err := o.PayloadIDFormat()
-	if err != nil {
-		return err
-	}
-	limit := f.MaxSymbols() - 1 // 2^m - 1: RFC 5510 section 6.1
-	switch {
-	case o.EncodingID == CompactNoCode && o.Parity != 0:
-		return fmt.Errorf("%w: %d parity symbols, %v has none", ErrCodeSize, o.Parity, o.EncodingID)
-	case o.EncodingID == SmallBlockSystematic && o.InstanceID == 0:
-		limit = 255 // instance 0 is Reed-Solomon over GF(2^8): RFC 5510 section 7
-	}
-	if n := int(o.MaxBlockLen) + int(o.Parity); n > limit {
-		return fmt.Errorf("%w: %d source and %d parity symbols, at most %d in all with %v",
-			ErrCodeSize, o.MaxBlockLen, o.Parity, limit, o.EncodingID)
-	}
-	_, err = o.Partition()
-	return err
-}
-
 // PayloadID names one encoding symbol of an object (RFC 5052 section 5).
 type PayloadID struct {
 	// SBN is the source block number.
 	SBN uint32
 	// ESI is the encoding symbol ID within the block: below the block's own
 	// length a source symbol, from there on parity.
-	ESI uint16
+	ESI uint32
 	// SourceBlockLen is the block's own length in symbols. It is on the wire
 	// only with SmallBlockSystematic; elsewhere it is 0 and the partition
 	// tells.

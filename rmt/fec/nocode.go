@@ -24,6 +24,9 @@ func init() {
 			}
 			return noCode{k}, nil
 		},
+		NewEncoder: newNoCodeEncoder,
+		NewDecoder: newNoCodeDecoder,
+		Memory:     noCodeMemory,
 	})
 }
 

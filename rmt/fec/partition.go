@@ -20,23 +20,28 @@ type Partition struct {
 
 // Partition computes the layout of the object o describes. It needs a symbol
 // size and a block length, and fails when the scheme's payload ID cannot number
-// the blocks. For RaptorQ it needs the number of blocks as well, and makes as many
-// (RFC 6330 section 4.4.1.2, where the algorithm is the same).
+// the blocks. For Raptor and RaptorQ it needs the number of blocks instead, and makes
+// as many (RFC 5053 section 5.3.1.2, RFC 6330 section 4.4.1.2, where the algorithm is
+// the same); a block length is a limit then.
 func (o *OTI) Partition() (Partition, error) {
+	fixed := o.EncodingID == RaptorQ || o.EncodingID == Raptor
 	switch {
 	case o.SymbolSize == 0:
 		return Partition{}, ErrSymbolSize
-	case o.MaxBlockLen == 0:
+	case o.MaxBlockLen == 0 && !fixed:
 		return Partition{}, ErrBlockLen
 	case o.TransferLength > MaxTransferLength:
 		return Partition{}, ErrTransferLength
 	}
 	e, b := uint64(o.SymbolSize), uint64(o.MaxBlockLen)
+	if b == 0 {
+		b = maxRaptorBlock(o.EncodingID)
+	}
 	t := (o.TransferLength + e - 1) / e // T, symbols in the object
 	p := Partition{length: o.TransferLength, symbolSize: e}
 	if t > 0 {
 		p.blocks = (t + b - 1) / b
-		if o.EncodingID == RaptorQ {
+		if fixed {
 			p.blocks = uint64(o.Blocks)
 			if p.blocks == 0 || p.blocks > t || (t+p.blocks-1)/p.blocks > b {
 				return Partition{}, fmt.Errorf("%w: %d symbols in %d blocks of at most %d", ErrBlockCount, t, p.blocks, b)

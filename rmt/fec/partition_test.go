@@ -20,7 +20,7 @@ func TestPartition(t *testing.T) {
 		name   string
 		length uint64
 		size   uint16
-		block  uint16
+		block  uint32
 		want   want
 	}{
 		{"one byte", 1, 1400, 64, want{1, 1, 1, 1, 0, 1, 1}},
@@ -164,7 +164,7 @@ func TestPartitionLargest(t *testing.T) {
 }
 
 func TestPartitionErrors(t *testing.T) {
-	oti := func(id fec.EncodingID, length uint64, size, block uint16) fec.OTI {
+	oti := func(id fec.EncodingID, length uint64, size uint16, block uint32) fec.OTI {
 		return fec.OTI{EncodingID: id, TransferLength: length, SymbolSize: size, MaxBlockLen: block}
 	}
 	tests := []struct {
@@ -213,10 +213,10 @@ func TestPartitionBlockTooLarge(t *testing.T) {
 }
 
 func FuzzPartition(f *testing.F) {
-	f.Add(uint8(5), uint64(219*1400+600), uint16(1400), uint16(64), uint32(3))
-	f.Add(uint8(129), uint64(fec.MaxTransferLength), uint16(1), uint16(65535), uint32(math.MaxUint32))
-	f.Add(uint8(0), uint64(0), uint16(1), uint16(1), uint32(0))
-	f.Fuzz(func(t *testing.T, id uint8, length uint64, size, block uint16, sbn uint32) {
+	f.Add(uint8(5), uint64(219*1400+600), uint16(1400), uint32(64), uint32(3))
+	f.Add(uint8(129), uint64(fec.MaxTransferLength), uint16(1), uint32(65535), uint32(math.MaxUint32))
+	f.Add(uint8(0), uint64(0), uint16(1), uint32(1), uint32(0))
+	f.Fuzz(func(t *testing.T, id uint8, length uint64, size uint16, block, sbn uint32) {
 		o := fec.OTI{EncodingID: fec.EncodingID(id), TransferLength: length, SymbolSize: size, MaxBlockLen: block}
 		p, err := o.Partition()
 		if err != nil {

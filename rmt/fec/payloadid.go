@@ -6,34 +6,51 @@ import (
 	"io"
 )
 
-// A PayloadIDFormat is the layout of a FEC Payload ID on the wire.
+// A PayloadIDFormat is the layout of a FEC Payload ID on the wire. Of 32 bits, a
+// source block number comes first, and the encoding symbol ID takes as many as the
+// format's value says; with [SmallBlockSystematic] there is a word for the block
+// number and one for the block's length and the symbol ID.
 type PayloadIDFormat uint8
 
-const (
-	format16x16    PayloadIDFormat = iota + 1 // SBN 16, ESI 16
-	format24x8                                // SBN 24, ESI 8
-	format32x16x16                            // SBN 32, source block length 16, ESI 16
-)
+// formatSmallBlock is SBN 32, source block length 16, ESI 16.
+const formatSmallBlock PayloadIDFormat = 255
 
-// PayloadIDFormat returns the layout that o's scheme uses (RFC 5445 sections 3.1
-// and 5.1, RFC 5510 sections 4.1 and 5.1), or ErrUnknownScheme.
+// PayloadIDFormat returns the layout that o's scheme uses, or ErrUnknownScheme:
+//
+//	SBN  ESI                            IDs
+//	 16   16   RFC 5445, RFC 5053,      0, 1,
+//	           RFC 5510 with m = 16     2
+//	 24    8   RFC 5510                 5, and 2 with m = 8
+//	 12   20   RFC 5170                 3, 4
+//	  8   24   RFC 6330                 6
+//	 32   16   RFC 5445                 129, with the block's length between
 func (o *OTI) PayloadIDFormat() (PayloadIDFormat, error) {
-	switch o.EncodingID {
-	case CompactNoCode:
-		return format16x16, nil
+	return PayloadIDFormatOf(o.EncodingID, o.M)
+}
+
+// PayloadIDFormatOf is [OTI.PayloadIDFormat] for an encoding ID, and the field size
+// exponent m that counts with [ReedSolomonGF2m] only.
+func PayloadIDFormatOf(id EncodingID, m uint8) (PayloadIDFormat, error) {
+	switch id {
 	case ReedSolomonGF8:
-		return format24x8, nil
+		return 8, nil
+	case CompactNoCode, Raptor:
+		return 16, nil
 	case ReedSolomonGF2m:
-		if o.M == 16 {
-			return format16x16, nil
+		if m == 16 {
+			return 16, nil
 		}
-		if o.M == 0 || o.M == 8 {
-			return format24x8, nil
+		if m == 0 || m == 8 {
+			return 8, nil
 		}
+	case LDPCStaircase, LDPCTriangle:
+		return 20, nil
+	case RaptorQ:
+		return 24, nil
 	case SmallBlockSystematic:
-		return format32x16x16, nil
+		return formatSmallBlock, nil
 	}
-	return 0, fmt.Errorf("%w: %v, m=%d", ErrUnknownScheme, o.EncodingID, o.M)
+	return 0, fmt.Errorf("%w: %v, m=%d", ErrUnknownScheme, id, m)
 }
 
 func (o *OTI) maxBlocks() uint64 {
@@ -46,7 +63,7 @@ func (o *OTI) maxBlocks() uint64 {
 
 // Len returns the layout's length in bytes: 4 or 8.
 func (f PayloadIDFormat) Len() int {
-	if f == format32x16x16 {
+	if f == formatSmallBlock {
 		return 8
 	}
 	return 4
@@ -54,33 +71,28 @@ func (f PayloadIDFormat) Len() int {
 
 // MaxBlocks returns how many source blocks the layout can number.
 func (f PayloadIDFormat) MaxBlocks() uint64 {
-	switch f {
-	case format16x16:
-		return 1 << 16
-	case format24x8:
-		return 1 << 24
+	if f == formatSmallBlock {
+		return 1 << 32
 	}
-	return 1 << 32
+	return 1 << (32 - f)
 }
 
 // MaxSymbols returns how many symbols of one block the layout can number.
 func (f PayloadIDFormat) MaxSymbols() int {
-	if f == format24x8 {
-		return 1 << 8
+	if f == formatSmallBlock {
+		return 1 << 16
 	}
-	return 1 << 16
+	return 1 << f
 }
 
-// Append appends id to dst in layout f.
+// Append appends id to dst in layout f. What does not fit its field is cut off:
+// a stream's block numbers wrap.
 func (f PayloadIDFormat) Append(dst []byte, id PayloadID) []byte {
-	switch f {
-	case format16x16:
-		return binary.BigEndian.AppendUint32(dst, id.SBN<<16|uint32(id.ESI))
-	case format24x8:
-		return binary.BigEndian.AppendUint32(dst, id.SBN<<8|uint32(uint8(id.ESI)))
+	if f == formatSmallBlock {
+		dst = binary.BigEndian.AppendUint32(dst, id.SBN)
+		return binary.BigEndian.AppendUint32(dst, uint32(id.SourceBlockLen)<<16|id.ESI&0xffff)
 	}
-	dst = binary.BigEndian.AppendUint32(dst, id.SBN)
-	return binary.BigEndian.AppendUint32(dst, uint32(id.SourceBlockLen)<<16|uint32(id.ESI))
+	return binary.BigEndian.AppendUint32(dst, id.SBN<<f|id.ESI&(1<<f-1))
 }
 
 // Parse reads a payload ID in layout f from the start of b, which must hold
@@ -90,12 +102,9 @@ func (f PayloadIDFormat) Parse(b []byte) (PayloadID, error) {
 		return PayloadID{}, fmt.Errorf("fec: payload ID of %d bytes in %d: %w", f.Len(), len(b), io.ErrUnexpectedEOF)
 	}
 	v := binary.BigEndian.Uint32(b)
-	switch f {
-	case format16x16:
-		return PayloadID{SBN: v >> 16, ESI: uint16(v)}, nil
-	case format24x8:
-		return PayloadID{SBN: v >> 8, ESI: uint16(v & 0xff)}, nil
+	if f == formatSmallBlock {
+		w := binary.BigEndian.Uint32(b[4:])
+		return PayloadID{SBN: v, SourceBlockLen: uint16(w >> 16), ESI: w & 0xffff}, nil
 	}
-	w := binary.BigEndian.Uint32(b[4:])
-	return PayloadID{SBN: v, SourceBlockLen: uint16(w >> 16), ESI: uint16(w)}, nil
+	return PayloadID{SBN: v >> f, ESI: v & (1<<f - 1)}, nil
 }

@@ -22,6 +22,10 @@ var formats = []struct {
 	{"rs m default", fec.OTI{EncodingID: fec.ReedSolomonGF2m}, 4, 1 << 24, 1 << 8},
 	{"rs m 8", fec.OTI{EncodingID: fec.ReedSolomonGF2m, M: 8}, 4, 1 << 24, 1 << 8},
 	{"rs m 16", fec.OTI{EncodingID: fec.ReedSolomonGF2m, M: 16}, 4, 1 << 16, 1 << 16},
+	{"raptor", fec.OTI{EncodingID: fec.Raptor}, 4, 1 << 16, 1 << 16},
+	{"ldpc staircase", fec.OTI{EncodingID: fec.LDPCStaircase}, 4, 1 << 12, 1 << 20},
+	{"ldpc triangle", fec.OTI{EncodingID: fec.LDPCTriangle}, 4, 1 << 12, 1 << 20},
+	{"raptorq", fec.OTI{EncodingID: fec.RaptorQ}, 4, 1 << 8, 1 << 24},
 	{"small block", fec.OTI{EncodingID: fec.SmallBlockSystematic}, 8, 1 << 32, 1 << 16},
 }
 
@@ -38,7 +42,7 @@ func TestPayloadIDFormat(t *testing.T) {
 			}
 		})
 	}
-	for _, o := range []fec.OTI{{EncodingID: fec.ReedSolomonGF2m, M: 7}, {EncodingID: fec.RaptorQ}, {EncodingID: 128}} {
+	for _, o := range []fec.OTI{{EncodingID: fec.ReedSolomonGF2m, M: 7}, {EncodingID: 128}} {
 		if _, err := o.PayloadIDFormat(); !errors.Is(err, fec.ErrUnknownScheme) {
 			t.Errorf("%v m=%d: got %v, want ErrUnknownScheme", o.EncodingID, o.M, err)
 		}
@@ -58,6 +62,9 @@ func TestPayloadID(t *testing.T) {
 		{"rs8, largest", fec.OTI{EncodingID: fec.ReedSolomonGF8}, fec.PayloadID{SBN: 0xffffff, ESI: 0xff}, "\xff\xff\xff\xff"},
 		{"rs m 8", fec.OTI{EncodingID: fec.ReedSolomonGF2m, M: 8}, fec.PayloadID{SBN: 0x10203, ESI: 4}, "\x01\x02\x03\x04"},
 		{"rs m 16", fec.OTI{EncodingID: fec.ReedSolomonGF2m, M: 16}, fec.PayloadID{SBN: 0x102, ESI: 0x304}, "\x01\x02\x03\x04"},
+		{"raptor", fec.OTI{EncodingID: fec.Raptor}, fec.PayloadID{SBN: 0x102, ESI: 0x304}, "\x01\x02\x03\x04"},
+		{"ldpc", fec.OTI{EncodingID: fec.LDPCStaircase}, fec.PayloadID{SBN: 0x010, ESI: 0x20304}, "\x01\x02\x03\x04"},
+		{"raptorq", fec.OTI{EncodingID: fec.RaptorQ}, fec.PayloadID{SBN: 0x01, ESI: 0x020304}, "\x01\x02\x03\x04"},
 		{"small block", fec.OTI{EncodingID: fec.SmallBlockSystematic},
 			fec.PayloadID{SBN: 0x01020304, SourceBlockLen: 0x0506, ESI: 0x0708}, "\x01\x02\x03\x04\x05\x06\x07\x08"},
 	}

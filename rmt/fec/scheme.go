@@ -27,9 +27,34 @@ type Scheme struct {
 	Name string
 
 	// NewCode returns the code for blocks of k source symbols of an object
-	// described by o; k is at most o.MaxBlockLen.
+	// described by o; k is at most o.MaxBlockLen. It is nil for schemes that only
+	// work block by block, by NewEncoder and NewDecoder.
 	NewCode func(o *OTI, k int) (Code, error)
+
+	// NewEncoder returns an encoder for the blocks of an object described by o.
+	NewEncoder func(o *OTI) (BlockEncoder, error)
+
+	// NewDecoder returns a decoder for the blocks of an object described by o.
+	// It fails with ErrMemory when Memory says more than limit bytes: 0 is
+	// DefaultMemory, negative no limit.
+	NewDecoder func(o *OTI, limit int64) (BlockDecoder, error)
+
+	// Memory returns about how many bytes a decoder for o takes beside the
+	// block: see [DecoderMemory].
+	Memory func(o *OTI) int64
 }
+
+// AppendFTI appends the content of the scheme's EXT_FTI: see the function
+// [AppendFTI], which needs no registry. o's encoding ID must be the scheme's.
+func (s Scheme) AppendFTI(dst []byte, o *OTI) ([]byte, error) {
+	if o.EncodingID != s.ID {
+		return dst, fmt.Errorf("%w: %v is not %v", ErrFTI, o.EncodingID, s.ID)
+	}
+	return AppendFTI(dst, o)
+}
+
+// ParseFTI reads the content of the scheme's EXT_FTI: see the function [ParseFTI].
+func (s Scheme) ParseFTI(b []byte) (OTI, error) { return ParseFTI(s.ID, b) }
 
 var registry struct {
 	sync.RWMutex

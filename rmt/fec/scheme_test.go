@@ -23,7 +23,7 @@ func TestRegistry(t *testing.T) {
 
 func TestEncodingIDString(t *testing.T) {
 	for id, want := range map[fec.EncodingID]string{
-		0: "no-code (0)", 1: "raptor (1)", 2: "rs-gf2m (2)", 5: "rs8 (5)", 6: "raptorq (6)",
+		0: "no-code (0)", 1: "raptor (1)", 2: "rs-gf2m (2)", 3: "ldpc-staircase (3)", 4: "ldpc-triangle (4)", 5: "rs8 (5)", 6: "raptorq (6)",
 		129: "small-block-systematic (129)", 130: "fec (130)",
 	} {
 		if got := id.String(); got != want {
@@ -33,7 +33,7 @@ func TestEncodingIDString(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	oti := func(id fec.EncodingID, block, parity uint16) fec.OTI {
+	oti := func(id fec.EncodingID, block, parity uint32) fec.OTI {
 		return fec.OTI{EncodingID: id, TransferLength: 1e6, SymbolSize: 1400, MaxBlockLen: block, Parity: parity}
 	}
 	with := func(o fec.OTI, change func(*fec.OTI)) fec.OTI { change(&o); return o }

@@ -144,6 +144,9 @@ func Scheme() fec.Scheme {
 			}
 			return c, nil
 		},
+		NewEncoder: newBlockEncoder,
+		NewDecoder: newBlockDecoder,
+		Memory:     blockMemory,
 	}
 }
 

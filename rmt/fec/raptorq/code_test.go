@@ -59,7 +59,7 @@ func TestCode(t *testing.T) {
 
 func TestCodeRefuses(t *testing.T) {
 	for _, tt := range []struct{ k, most, parity int }{{0, 10, 0}, {11, 10, 0}, {-1, 10, 0}, {MaxBlockLen + 1, 65535, 0}} {
-		c, err := Scheme().NewCode(&fec.OTI{MaxBlockLen: uint16(tt.most), Parity: uint16(tt.parity)}, tt.k)
+		c, err := Scheme().NewCode(&fec.OTI{MaxBlockLen: uint32(tt.most), Parity: uint32(tt.parity)}, tt.k)
 		if !errors.Is(err, fec.ErrCodeSize) || c != nil {
 			t.Errorf("%+v: %v, %v", tt, c, err)
 		}

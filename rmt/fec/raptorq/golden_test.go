@@ -133,7 +133,8 @@ func TestLibraries(t *testing.T) {
 					x = x*1664525 + 1013904223
 					object[i] = byte(x >> 24)
 				}
-				src = make([][]byte, layout.part.BlockLen(0))
+				part := layout.Partition()
+				src = make([][]byte, part.BlockLen(0))
 				for i := range src {
 					src[i] = make([]byte, o.SymbolSize)
 					layout.Gather(src[i], object, 0, i)

@@ -7,84 +7,22 @@ import (
 )
 
 // A Layout says where the source symbols of an object lie in it (RFC 6330 section
-// 4.4.1.2). Source blocks follow each other as in any [fec.Partition]. In a block
-// of more than one sub-block a symbol is no contiguous part of the object: it is
-// made of a sub-symbol from each sub-block.
+// 4.4.1.2).
 //
 // The code itself does not know sub-blocks: each byte of a symbol is coded alike.
 // Whoever has memory for a sub-block only may run it on sub-symbols.
-type Layout struct {
-	part  fec.Partition
-	n     int // sub-blocks
-	large int // sub-symbol size of the first ones in bytes, TL*Al
-	small int // and of the others, TS*Al
-	numL  int // NL, how many the first ones are
-}
+type Layout = fec.Layout
 
 // NewLayout returns the layout of the object o describes; for errors see
 // [Validate].
 func NewLayout(o *fec.OTI) (Layout, error) {
-	t, al, n := int(o.SymbolSize), int(o.Align), int(o.SubBlocks)
-	switch {
-	case al == 0 || t == 0 || t%al != 0:
-		return Layout{}, fmt.Errorf("%w: symbols of %d bytes, alignment %d", ErrOTI, t, al)
-	case n == 0 || n > t/al:
-		return Layout{}, fmt.Errorf("%w: %d sub-blocks in symbols of %d bytes with alignment %d", ErrOTI, n, t, al)
-	case o.Blocks == 0:
-		return Layout{}, fmt.Errorf("%w: no source blocks", ErrOTI)
-	case o.TransferLength > MaxTransferLength:
-		return Layout{}, fmt.Errorf("%w: object of %d bytes, at most %d", ErrOTI, o.TransferLength, uint64(MaxTransferLength))
-	case o.MaxBlockLen > MaxBlockLen:
-		return Layout{}, fmt.Errorf("%w: blocks of up to %d symbols, at most %d", ErrOTI, o.MaxBlockLen, MaxBlockLen)
+	if o.TransferLength > MaxTransferLength || o.MaxBlockLen > MaxBlockLen {
+		return Layout{}, fmt.Errorf("%w: object of %d bytes, at most %d; blocks of up to %d symbols, at most %d",
+			ErrOTI, o.TransferLength, uint64(MaxTransferLength), o.MaxBlockLen, MaxBlockLen)
 	}
-	part, err := o.Partition()
+	l, err := o.Layout()
 	if err != nil {
 		return Layout{}, fmt.Errorf("%w: %w", ErrOTI, err)
 	}
-	units := t / al
-	return Layout{
-		part:  part,
-		n:     n,
-		large: (units + n - 1) / n * al,
-		small: units / n * al,
-		numL:  units - units/n*n,
-	}, nil
-}
-
-// Partition returns the object's partition in source blocks.
-func (l *Layout) Partition() fec.Partition { return l.part }
-
-// SubBlocks returns the number of sub-blocks in each source block, N.
-func (l *Layout) SubBlocks() int { return l.n }
-
-// SubSymbol returns where sub-symbol j of a symbol starts in it, and its size, both
-// in bytes. j is below SubBlocks.
-func (l *Layout) SubSymbol(j int) (offset, size int) {
-	if j < l.numL {
-		return j * l.large, l.large
-	}
-	return l.numL*l.large + (j-l.numL)*l.small, l.small
-}
-
-// Gather writes a source symbol to dst, which has the symbol size. block is the
-// object's bytes of source block sbn, [fec.Partition.BlockBytes] of them; what the
-// last block lacks counts as zeros. There must be such a symbol.
-func (l *Layout) Gather(dst, block []byte, sbn uint32, esi int) {
-	k := l.part.BlockLen(sbn)
-	for j := range l.n {
-		from, size := l.SubSymbol(j)
-		at := from*k + esi*size
-		set(dst[from:from+size], block[min(at, len(block)):min(at+size, len(block))])
-	}
-}
-
-// Scatter is the reverse of Gather: it writes the bytes of a source symbol to their
-// places in block.
-func (l *Layout) Scatter(block, symbol []byte, sbn uint32, esi int) {
-	k := l.part.BlockLen(sbn)
-	for j := range l.n {
-		from, size := l.SubSymbol(j)
-		at := from*k + esi*size
-		copy(block[min(at, len(block)):min(at+size, len(block))], symbol[from:from+size])
-	}
+	return l, nil
 }

@@ -56,7 +56,7 @@ func ParseOTI(b []byte) (fec.OTI, error) {
 		EncodingID:     fec.RaptorQ,
 		TransferLength: v >> 24,
 		SymbolSize:     uint16(v),
-		Blocks:         uint8(w >> 24),
+		Blocks:         uint16(w >> 24),
 		SubBlocks:      uint16(w >> 8),
 		Align:          uint8(w),
 		MaxBlockLen:    MaxBlockLen,
@@ -65,7 +65,8 @@ func ParseOTI(b []byte) (fec.OTI, error) {
 	if err != nil {
 		return fec.OTI{}, err
 	}
-	o.MaxBlockLen = uint16(max(l.part.BlockLen(0), 1))
+	part := l.Partition()
+	o.MaxBlockLen = uint32(max(part.BlockLen(0), 1))
 	return o, nil
 }
 
@@ -142,8 +143,8 @@ func NewOTI(length uint64, s Sizing) (fec.OTI, error) {
 		EncodingID:     fec.RaptorQ,
 		TransferLength: length,
 		SymbolSize:     s.Payload,
-		MaxBlockLen:    uint16(max(k, 1)),
-		Blocks:         uint8(blocks),
+		MaxBlockLen:    uint32(max(k, 1)),
+		Blocks:         uint16(blocks),
 		SubBlocks:      uint16(sub),
 		Align:          s.Align,
 	}

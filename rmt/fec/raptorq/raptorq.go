@@ -23,6 +23,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/gomulticast/multicast/rmt/fec"
 )
 
 // Errors of this package.
@@ -31,13 +33,13 @@ var (
 	// are too few, or, seldom, they are not independent. Any further symbols
 	// help. A set of encoding symbol IDs chosen to be hard to solve, as chance
 	// does not make them, may be refused by the same error.
-	ErrNeedMore = errors.New("raptorq: more symbols are needed")
+	ErrNeedMore = fec.ErrNeedMore
 
 	// ErrBadSymbols says that arguments cannot be symbols of the block.
 	ErrBadSymbols = errors.New("raptorq: impossible set of symbols")
 
 	// ErrMemory says that a block takes more memory than its limit.
-	ErrMemory = errors.New("raptorq: block takes more memory than allowed")
+	ErrMemory = fec.ErrMemory
 )
 
 // MaxESI is the largest encoding symbol ID, of 24 bits (RFC 6330 section 3.2).
@@ -48,7 +50,7 @@ const MaxSymbolSize = 1<<16 - 1
 
 // DefaultMemory is the memory in bytes that a block may take where no other limit
 // is given: 256 MiB.
-const DefaultMemory = 256 << 20
+const DefaultMemory = fec.DefaultMemory
 
 // Memory returns about how many bytes it takes to encode, and to decode, a block
 // of k symbols of size bytes, beside the block itself: the intermediate symbols

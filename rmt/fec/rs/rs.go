@@ -1,5 +1,6 @@
 // Package rs is the Reed-Solomon erasure code over GF(2^8) of FEC Encoding IDs 5,
-// 2 with m = 8, and 129 with instance 0 (RFC 5510, RFC 5445).
+// 2 with m = 8, and 129 with instance 0, and over GF(2^16) of ID 2 with m = 16 (RFC
+// 5510, RFC 5445).
 //
 // Three codes are in the field under these IDs, alike in polynomial (0x11D) and
 // shape (a Vandermonde matrix made systematic), different in the points the
@@ -8,8 +9,9 @@
 // The registered default is [NRL], which is what the installed base of NORM
 // speaks; [Scheme] makes a scheme of another one.
 //
-// A block and its parity are at most 255 symbols together (RFC 5510 section 8,
-// and the limit of NRL's codec).
+// Over GF(2^8) a block and its parity are at most 255 symbols together, over GF(2^16)
+// 65,535 (RFC 5510 section 8, and the limit of NRL's codecs). The latter is [Code16],
+// several times slower; its work grows with the product of source and parity symbols.
 package rs
 
 import (
@@ -104,27 +106,45 @@ func New(p Profile, maxBlockLen, parity, k int) (*Code, error) {
 }
 
 // Scheme returns a registry entry for id that codes by profile p. Its codes are
-// for ReedSolomonGF8, ReedSolomonGF2m with m = 8 and SmallBlockSystematic with
+// for ReedSolomonGF8, ReedSolomonGF2m with m = 8 or 16 and SmallBlockSystematic with
 // instance 0; others fail with fec.ErrUnknownScheme.
 func Scheme(id fec.EncodingID, p Profile) fec.Scheme {
-	return fec.Scheme{
-		ID:   id,
-		Name: "Reed-Solomon GF(2^8), " + p.String(),
-		NewCode: func(o *fec.OTI, k int) (fec.Code, error) {
-			switch {
-			case id == fec.ReedSolomonGF8:
-			case id == fec.ReedSolomonGF2m && (o.M == 0 || o.M == 8):
-			case id == fec.SmallBlockSystematic && o.InstanceID == 0:
-			default:
-				return nil, fmt.Errorf("%w: %v with m=%d, instance %d is no Reed-Solomon code over GF(2^8)",
-					fec.ErrUnknownScheme, id, o.M, o.InstanceID)
-			}
-			c, err := New(p, int(o.MaxBlockLen), int(o.Parity), k)
+	newCode := func(o *fec.OTI, k int) (fec.Code, error) {
+		switch {
+		case id == fec.ReedSolomonGF8:
+		case id == fec.ReedSolomonGF2m && (o.M == 0 || o.M == 8):
+		case id == fec.ReedSolomonGF2m && o.M == 16:
+			c, err := New16(p, int(o.MaxBlockLen), int(o.Parity), k)
 			if err != nil {
-				return nil, err // not c: a nil *Code is not a nil fec.Code
+				return nil, err // not c: a nil *Code16 is not a nil fec.Code
 			}
 			return c, nil
+		case id == fec.SmallBlockSystematic && o.InstanceID == 0:
+		default:
+			return nil, fmt.Errorf("%w: %v with m=%d, instance %d is no Reed-Solomon code",
+				fec.ErrUnknownScheme, id, o.M, o.InstanceID)
+		}
+		c, err := New(p, int(o.MaxBlockLen), int(o.Parity), k)
+		if err != nil {
+			return nil, err // not c: a nil *Code is not a nil fec.Code
+		}
+		return c, nil
+	}
+	field := "GF(2^8), "
+	if id == fec.ReedSolomonGF2m {
+		field = "GF(2^m), "
+	}
+	return fec.Scheme{
+		ID:      id,
+		Name:    "Reed-Solomon " + field + p.String(),
+		NewCode: newCode,
+		NewEncoder: func(o *fec.OTI) (fec.BlockEncoder, error) {
+			return fec.NewCodeEncoder(o, func(k int) (fec.Code, error) { return newCode(o, k) })
 		},
+		NewDecoder: func(o *fec.OTI, limit int64) (fec.BlockDecoder, error) {
+			return fec.NewCodeDecoder(o, limit, func(k int) (fec.Code, error) { return newCode(o, k) })
+		},
+		Memory: fec.CodeMemory,
 	}
 }
 

@@ -254,14 +254,14 @@ func TestSchemes(t *testing.T) {
 			t.Errorf("%v: block of 65: %v, %v", id, c, err)
 		}
 	}
-	m16 := oti
-	m16.M = 16
+	m9 := oti
+	m9.M = 9
 	instance := oti
 	instance.InstanceID = 1
 	for _, tt := range []struct {
 		id  fec.EncodingID
 		oti fec.OTI
-	}{{fec.ReedSolomonGF2m, m16}, {fec.SmallBlockSystematic, instance}} {
+	}{{fec.ReedSolomonGF2m, m9}, {fec.SmallBlockSystematic, instance}} {
 		s, _ := fec.Lookup(tt.id)
 		if c, err := s.NewCode(&tt.oti, 55); !errors.Is(err, fec.ErrUnknownScheme) || c != nil {
 			t.Errorf("%v: %v, %v; want ErrUnknownScheme", tt.id, c, err)

@@ -14,11 +14,19 @@ type rxBlock struct {
 	have   symbolSet
 	n      int // source symbols in have
 	parity []paritySymbol
+	stream bool // counts as a stream's
 }
 
 type paritySymbol struct {
 	esi  int
 	slot int // its place in data, in symbols
+}
+
+// sourceBefore reports whether the first n source symbols are here.
+func (b *rxBlock) sourceBefore(n int) bool {
+	var s symbolSet
+	s.addRange(0, n-1)
+	return b.have.contains(&s)
 }
 
 // erasures returns how many more symbols are needed.

@@ -63,6 +63,44 @@ func (s *blockSet) add(lo, hi uint32, limit int) bool {
 	return true
 }
 
+// below removes all members before b.
+func (s *blockSet) below(b uint32) {
+	i := s.search(b)
+	s.ranges = append(s.ranges[:0], s.ranges[i:]...)
+	if len(s.ranges) > 0 {
+		s.ranges[0].lo = max(s.ranges[0].lo, b)
+	}
+}
+
+// rebase lowers all members by d and removes those below it.
+func (s *blockSet) rebase(d uint32) {
+	s.below(d)
+	for i := range s.ranges {
+		s.ranges[i].lo -= d
+		s.ranges[i].hi -= d
+	}
+}
+
+// remove removes one member.
+func (s *blockSet) remove(b uint32) {
+	i := s.search(b)
+	if i == len(s.ranges) || s.ranges[i].lo > b {
+		return
+	}
+	switch r := s.ranges[i]; {
+	case r.lo == r.hi:
+		s.ranges = append(s.ranges[:i], s.ranges[i+1:]...)
+	case b == r.lo:
+		s.ranges[i].lo++
+	case b == r.hi:
+		s.ranges[i].hi--
+	default:
+		s.ranges = append(s.ranges, blockRange{})
+		copy(s.ranges[i+1:], s.ranges[i:])
+		s.ranges[i].hi, s.ranges[i+1].lo = b-1, b+1
+	}
+}
+
 // first returns the lowest member.
 func (s *blockSet) first() (uint32, bool) {
 	if len(s.ranges) == 0 {

@@ -5,6 +5,7 @@ package core
 type bufferPool struct {
 	limit  int64
 	inUse  int64
+	stream int64 // of which streams hold, half of limit at most: readers may be slow
 	idle   int64
 	bySize map[int][][]byte
 	spare  []*rxBlock
@@ -36,6 +37,27 @@ func (p *bufferPool) get(n int) []byte {
 	return make([]byte, n)
 }
 
+// take is get for a block of a stream or another object.
+func (p *bufferPool) take(n int, stream bool) []byte {
+	cost := bufferCost(n)
+	if stream && p.stream+cost > max(p.limit/2, minStreamBlocks*cost) {
+		return nil
+	}
+	b := p.get(n)
+	if b != nil && stream {
+		p.stream += cost
+	}
+	return b
+}
+
+// giveBack is put for what take returned.
+func (p *bufferPool) giveBack(b []byte, stream bool) {
+	if b != nil && stream {
+		p.stream -= bufferCost(cap(b))
+	}
+	p.put(b)
+}
+
 // put takes a buffer back, whole: its capacity is what get returned.
 func (p *bufferPool) put(b []byte) {
 	b = b[:cap(b)]
@@ -62,7 +84,7 @@ func (p *bufferPool) block() *rxBlock {
 
 // recycle takes a block record and the buffer it still has.
 func (p *bufferPool) recycle(b *rxBlock) {
-	p.put(b.data)
+	p.giveBack(b.data, b.stream)
 	*b = rxBlock{parity: b.parity[:0]}
 	if len(p.spare) < 1024 {
 		p.spare = append(p.spare, b)

@@ -175,6 +175,20 @@ func (c *SenderConfig) normalize() error {
 	return nil
 }
 
+// A SyncPolicy says where reception begins (RFC 5740 section 5.2).
+type SyncPolicy uint8
+
+const (
+	// SyncCurrent begins with the object, of a stream with the block, that is being
+	// sent for the first time.
+	SyncCurrent SyncPolicy = iota
+	// SyncStream is the same but begins a stream at its beginning, as far as its
+	// sender still has it.
+	SyncStream
+	// SyncAll asks for everything that the sender still has, earlier objects too.
+	SyncAll
+)
+
 // ReceiverConfig holds a receiver's settings, in the same manner.
 type ReceiverConfig struct {
 	// NodeID identifies this receiver in the session; required.
@@ -193,6 +207,23 @@ type ReceiverConfig struct {
 
 	// Scheme overrides the registered FEC schemes, by the encoding ID.
 	Scheme func(fec.EncodingID) (fec.Scheme, error)
+
+	// Sync is what of a sender's content is received by whoever joins while it is
+	// under way. Default SyncCurrent.
+	Sync SyncPolicy
+
+	// Silent sends nothing at all: for receivers without a way back, and for those
+	// that must not be found. They live on parity sent unasked, on what others ask
+	// for and on objects sent again. Of a stream, a block that is not complete when
+	// the sender is SilentDelay blocks ahead is given up; default 4.
+	Silent      bool
+	SilentDelay int
+
+	// RepairBySymbol asks for what is missing of a stream as soon as a later symbol
+	// arrives, not at the end of its block (RFC 5740 section 5.3): for the lowest
+	// delay, at the price of repairs for packets that were only overtaken and of
+	// repair by the very symbols lost, not by parity.
+	RepairBySymbol bool
 
 	// BufferBytes bounds the coding blocks held in memory: those being
 	// received and those delivered and not yet released, over all senders.
@@ -226,12 +257,15 @@ func (c *ReceiverConfig) normalize() error {
 	setDefault(&c.MaxObjects, 256)
 	setDefault(&c.MaxNackMessages, 4)
 	setDefault(&c.RobustFactor, 20)
+	setDefault(&c.SilentDelay, 4)
 	if c.Scheme == nil {
 		c.Scheme = fec.Lookup
 	}
 	switch {
 	case c.NodeID == wire.NodeNone || c.NodeID == wire.NodeAny:
 		return fmt.Errorf("%w: node ID %v is reserved (RFC 5740 section 4.1); choose a number that is unique in the session", ErrConfig, c.NodeID)
+	case c.SilentDelay < 1:
+		return fmt.Errorf("%w: a silent receiver cannot give up blocks %d blocks behind; at least 1", ErrConfig, c.SilentDelay)
 	case c.BufferBytes < 0 || c.MaxSenders < 1 || c.RobustFactor < 1 || c.MaxNackMessages < 1:
 		return fmt.Errorf("%w: %d bytes of buffers, %d senders, robust factor %d and %d NACK messages must be positive", ErrConfig, c.BufferBytes, c.MaxSenders, c.RobustFactor, c.MaxNackMessages)
 	case c.MaxObjects < 1 || c.MaxObjects > 8192:

@@ -18,6 +18,8 @@ type target struct {
 	tx  *Sender
 	rx  *Receiver
 	now time.Time
+
+	stream wire.TransportID // of tx
 }
 
 func newTarget(t testing.TB) *target {
@@ -36,6 +38,10 @@ func newTarget(t testing.TB) *target {
 		if _, err := tx.Enqueue(a.now, ObjectSpec{Source: bytes.NewReader(make([]byte, 200_000)), Size: 200_000, Info: []byte("x")}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	var err2 error
+	if a.stream, err2 = tx.OpenStream(a.now, StreamSpec{Buffer: 200_000, DropAfter: time.Second, AckNodes: []wire.NodeID{10}}); err2 != nil {
+		t.Fatal(err2)
 	}
 	a.settle(64)
 	return a
@@ -57,6 +63,7 @@ func (a *target) hit(data []byte) {
 func (a *target) settle(steps int) {
 	a.now = a.now.Add(20 * time.Millisecond)
 	buf := make([]byte, 0, 2048)
+	a.tx.WriteStream(a.now, a.stream, make([]byte, 5000), true)
 	a.tx.Advance(a.now)
 	a.rx.Advance(a.now)
 	for range steps {
@@ -79,6 +86,15 @@ func (a *target) settle(steps int) {
 			a.rx.Release(e.Data)
 		case ObjectReceived:
 			a.rx.Stored(a.now, e.Key, nil)
+		case StreamReadable:
+			for n := 0; ; n++ {
+				if _, ok := a.rx.ReadStream(e.Key); !ok {
+					break
+				}
+				if n > 1<<20 {
+					a.t.Fatal("a stream without end was read at once")
+				}
+			}
 		}
 	}
 	a.tx.Next()
@@ -108,6 +124,9 @@ func (a *target) check() {
 	if ranges != a.rx.doneRanges || ranges > maxDoneRanges+minDoneRanges*8*4 {
 		a.t.Errorf("%d ranges of blocks done, counted as %d", ranges, a.rx.doneRanges)
 	}
+	if a.rx.buffers.stream < 0 || a.rx.buffers.stream > a.rx.buffers.inUse {
+		a.t.Errorf("streams hold %d of %d bytes", a.rx.buffers.stream, a.rx.buffers.inUse)
+	}
 	if len(a.tx.objects) > 4 || len(a.tx.nodes.byID) > 16 || len(a.tx.nodes.order) > 16 {
 		a.t.Errorf("%d objects, %d nodes", len(a.tx.objects), len(a.tx.nodes.byID))
 	}
@@ -134,9 +153,21 @@ func messages() [][]byte {
 		}
 		list = append(list, b)
 	}
-	for esi := range uint16(10) {
-		add(c.AppendData(nil, &wire.Data{Sender: s, Flags: wire.FlagInfo, FEC: 5, Object: 1, ID: fec.PayloadID{SBN: uint32(esi / 5), ESI: esi}, HasFTI: true, FTI: oti, Payload: make([]byte, 100)}))
+	for esi := range uint32(10) {
+		add(c.AppendData(nil, &wire.Data{Sender: s, Flags: wire.FlagInfo, FEC: 5, Object: 1, ID: fec.PayloadID{SBN: esi / 5, ESI: esi}, HasFTI: true, FTI: oti, Payload: make([]byte, 100)}))
 	}
+	stream := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 10_000, SymbolSize: 100, MaxBlockLen: 8, Parity: 4, M: 8}
+	at := uint32(0)
+	for _, sbn := range []uint32{5, 5, 6, 7, 1<<24 - 1, 1 << 23, 8, 300} {
+		payload := append(wire.StreamHeader{Len: 50, MsgStart: 1, Offset: at}.Append(nil), make([]byte, 50)...)
+		if sbn == 8 {
+			payload = wire.StreamHeader{Offset: at}.Append(nil) // the end
+		}
+		add(c.AppendData(nil, &wire.Data{Sender: s, Flags: wire.FlagStream, FEC: 5, Object: 3, ID: fec.PayloadID{SBN: sbn, ESI: at / 50 % 12}, HasFTI: true, FTI: stream, Payload: payload}))
+		at += 50
+	}
+	add(c.AppendFlush(nil, &wire.Flush{Sender: s, FEC: 5, Object: 3, ID: fec.PayloadID{SBN: 9, ESI: 3}, AckingNodes: wire.NodeList{}.Append(2)}))
+	add(c.AppendSquelch(nil, &wire.Squelch{Sender: s, FEC: 5, Object: 3, ID: fec.PayloadID{SBN: 1000}}))
 	add(c.AppendInfo(nil, &wire.Info{Sender: s, Flags: wire.FlagInfo, FEC: 5, Object: 1, HasFTI: true, FTI: oti, Payload: []byte("name")}))
 	add(c.AppendFlush(nil, &wire.Flush{Sender: s, FEC: 5, Object: 1, ID: fec.PayloadID{SBN: 124, ESI: 7}, AckingNodes: wire.NodeList{}.Append(2)}))
 	add(c.AppendEOT(nil, &wire.EOT{Sender: s}))
@@ -144,7 +175,7 @@ func messages() [][]byte {
 	add(c.AppendCC(nil, &wire.CC{Sender: s, CCSequence: 1, HasRate: true, Rate: 0x1234, Nodes: wire.CCNodeList{}.Append(wire.CCNode{Node: 2, Flags: wire.CCFlagPLR | wire.CCFlagRTT})}))
 	var rb wire.RequestBuilder
 	rb.Reset(nil, 1000, c)
-	item := func(o wire.TransportID, sbn uint32, esi uint16) wire.Item {
+	item := func(o wire.TransportID, sbn, esi uint32) wire.Item {
 		return wire.Item{FEC: 5, Object: o, ID: fec.PayloadID{SBN: sbn, ESI: esi}}
 	}
 	rb.Add(wire.NackInfo, item(1, 0, 0), item(1, 0, 0))
@@ -201,10 +232,10 @@ func TestAttacks(t *testing.T) {
 		return must(c.AppendData(nil, &wire.Data{Sender: s(node), FEC: oti.EncodingID, Object: o, ID: id, HasFTI: true, FTI: oti, Payload: make([]byte, oti.SymbolSize)}))
 	}
 	small := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: fec.MaxTransferLength >> 20, SymbolSize: 64, MaxBlockLen: 1, Parity: 1, M: 8}
-	nack := func(object wire.TransportID, add func(*wire.RequestBuilder, func(uint32, uint16) wire.Item)) []byte {
+	nack := func(object wire.TransportID, add func(*wire.RequestBuilder, func(uint32, uint32) wire.Item)) []byte {
 		var rb wire.RequestBuilder
 		rb.Reset(nil, 1400, c)
-		add(&rb, func(sbn uint32, esi uint16) wire.Item {
+		add(&rb, func(sbn, esi uint32) wire.Item {
 			return wire.Item{FEC: 5, Object: object, ID: fec.PayloadID{SBN: sbn, ESI: esi}}
 		})
 		return must(c.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 10, Server: 1, InstanceID: 7}, Requests: rb.Requests()}))
@@ -214,7 +245,7 @@ func TestAttacks(t *testing.T) {
 		run  func(a *target)
 	}{
 		{"NACK of all blocks there could be", func(a *target) {
-			b := nack(a.tx.objects[0].id, func(rb *wire.RequestBuilder, item func(uint32, uint16) wire.Item) {
+			b := nack(a.tx.objects[0].id, func(rb *wire.RequestBuilder, item func(uint32, uint32) wire.Item) {
 				rb.Add(wire.NackBlock, item(0, 0), item(1<<24-1, 0))
 				rb.Add(wire.NackSegment, item(0, 0), item(1<<24-1, 255))
 			})
@@ -236,6 +267,44 @@ func TestAttacks(t *testing.T) {
 		{"NACKs of ten thousand receivers", func(a *target) {
 			for i := range wire.NodeID(10_000) {
 				a.hit(must(c.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 100 + i, Server: 1, InstanceID: 7}})))
+			}
+		}},
+		{"a stream that runs away", func(a *target) {
+			for i := range uint32(200_000) {
+				d := wire.Data{Sender: s(9), Flags: wire.FlagStream, FEC: 5, Object: 3, ID: fec.PayloadID{SBN: i * 37, ESI: i % 8}, HasFTI: true,
+					FTI:     fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 1 << 40, SymbolSize: 64, MaxBlockLen: 8, Parity: 8, M: 8},
+					Payload: wire.StreamHeader{Len: 1, Offset: i}.Append(nil)}
+				d.Payload = append(d.Payload, 0)
+				a.hit(must(c.AppendData(nil, &d)))
+				if i%1000 == 0 {
+					a.settle(16)
+				}
+			}
+		}},
+		{"streams that nobody reads, of many senders", func(a *target) {
+			for node := range wire.NodeID(4) {
+				for i := range uint32(5000) {
+					d := wire.Data{Sender: s(20 + node), Flags: wire.FlagStream, FEC: 5, Object: 3, ID: fec.PayloadID{SBN: i, ESI: 1}, HasFTI: true,
+						FTI:     fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 1 << 40, SymbolSize: 1000, MaxBlockLen: 8, Parity: 8, M: 8},
+						Payload: append(wire.StreamHeader{Len: 1, Offset: i}.Append(nil), 0)}
+					a.hit(must(c.AppendData(nil, &d)))
+				}
+			}
+			if p := &a.rx.buffers; p.stream > p.limit/2 {
+				t.Errorf("streams hold %d of %d bytes", p.stream, p.limit)
+			}
+		}},
+		{"NACK and FLUSH of all of a stream", func(a *target) {
+			b := nack(a.stream, func(rb *wire.RequestBuilder, item func(uint32, uint32) wire.Item) {
+				rb.Add(wire.NackBlock, item(0, 0), item(1<<24-1, 0))
+				rb.Add(wire.NackSegment, item(0, 0), item(1<<24-1, 255))
+				rb.Add(wire.NackSegment, item(3, 0), item(3, 255))
+			})
+			for i := range uint32(1000) {
+				a.hit(b)
+				a.hit(must(c.AppendFlush(nil, &wire.Flush{Sender: s(9), FEC: 5, Object: 3, ID: fec.PayloadID{SBN: i * 16000, ESI: 255}})))
+				a.hit(must(c.AppendSquelch(nil, &wire.Squelch{Sender: s(9), FEC: 5, Object: 3, ID: fec.PayloadID{SBN: i * 16000}})))
+				a.settle(16)
 			}
 		}},
 		{"ten thousand senders", func(a *target) {
@@ -290,8 +359,8 @@ func TestAttacks(t *testing.T) {
 		{"an object that changes its layout", func(a *target) {
 			for i := range uint16(300) {
 				o := small
-				o.SymbolSize, o.MaxBlockLen, o.TransferLength = 64+i, 1+i%200, uint64(i)*997
-				a.hit(data(9, 1, fec.PayloadID{SBN: uint32(i), ESI: i % 200}, o))
+				o.SymbolSize, o.MaxBlockLen, o.TransferLength = 64+i, 1+uint32(i)%200, uint64(i)*997
+				a.hit(data(9, 1, fec.PayloadID{SBN: uint32(i), ESI: uint32(i) % 200}, o))
 			}
 		}},
 		{"jumping object numbers", func(a *target) {

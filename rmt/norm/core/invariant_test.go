@@ -49,6 +49,8 @@ func (w *world) checkPair(tx *txNode, rx *rxNode) {
 			if slices.Contains(o.spec.AckNodes, rx.cfg.NodeID) && o.done && o.err == nil {
 				w.t.Errorf("%s: nothing of %v, which it acknowledged", rx.node.Name, o.key)
 			}
+		case o.stream != nil:
+			w.checkStream(rx, o, c)
 		case c.done:
 			if c.size != int64(len(o.data)) || c.got != c.size {
 				w.t.Errorf("%s: %v is %d bytes, of which %d came, not %d", rx.node.Name, o.key, c.size, c.got, len(o.data))
@@ -73,7 +75,7 @@ func may(rx *rxNode, o *txCopy, err error) bool {
 	case errors.Is(err, errRefused):
 		return true
 	case errors.Is(err, ErrPurged):
-		return o.dropped
+		return o.dropped || o.stream != nil && o.stream.spec.DropAfter > 0
 	case errors.Is(err, ErrOverrun):
 		return rx.narrow()
 	case errors.Is(err, ErrSenderGone):
@@ -102,7 +104,7 @@ func (w *world) checkSender(n *txNode) {
 			if !errors.Is(o.err, ErrCanceled) {
 				w.t.Errorf("%v, called off, ended with: %v", o.key, o.err)
 			}
-		case !errors.Is(o.err, ErrNotAcked) || n.reaches(o):
+		case !errors.Is(o.err, ErrNotAcked) || n.reaches(o) && !(o.stream != nil && o.stream.spec.DropAfter > 0):
 			w.t.Errorf("%v failed: %v", o.key, o.err)
 		}
 	}
@@ -158,7 +160,7 @@ func (w *world) checkReceiver(n *rxNode) {
 			w.t.Errorf("%s: remembers requests for %d objects", n.node.Name, len(m.nack.heard))
 		}
 		for _, o := range m.objects {
-			if o != nil && o.settled() && (len(o.blocks) > 0 || !o.done.empty()) {
+			if o != nil && o.state >= stored && (len(o.blocks) > 0 || !o.done.empty()) {
 				w.t.Errorf("%s: %v is over and holds memory", n.node.Name, o.key)
 			}
 		}

@@ -61,7 +61,7 @@ func (n *nackState) stop() {
 // consider begins a cycle if something before limit is missing. It returns false if
 // this cycle is let pass in silence.
 func (n *nackState) consider(m *remote, limit position) bool {
-	if n.phase != nackIdle {
+	if n.phase != nackIdle || m.r.cfg.Silent {
 		return true
 	}
 	if _, need := m.earliestNeed(limit); !need {
@@ -102,7 +102,7 @@ func (n *nackState) advance(m *remote, now time.Time) {
 	// Ask up to where the sender is now. It may have gone back to repair in the
 	// meantime: ask for nothing it is about to come to (condition 1 of RFC 5740
 	// section 5.3).
-	limit := position{object: m.at.object, block: m.at.block}
+	limit := m.limit()
 	if n.confined && n.confines.compare(limit) < 0 {
 		limit = n.confines
 	}
@@ -127,8 +127,13 @@ func (m *remote) earliestNeed(limit position) (position, bool) {
 		}
 		at := position{object: id}
 		switch {
-		case o == nil || !o.known || o.needsInfo():
+		case o == nil || !o.known || o.needsInfo() || o.unheard():
 			if id != limit.object || limit.block > 0 {
+				return at, true
+			}
+		case o.part.stream():
+			if sbn, need := o.streamNeed(limit); need {
+				at.block = sbn
 				return at, true
 			}
 		default:
@@ -178,7 +183,7 @@ func (n *nackState) build(m *remote, limit position) bool {
 	for i := m.firstOpen(); i < len(m.objects) && !b.full && !b.last; i++ {
 		id := m.base + wire.TransportID(i)
 		d := id.Sub(limit.object)
-		if d > 0 || d == 0 && limit.block == 0 {
+		if d > 0 || d == 0 && limit.block == 0 && limit.symbol == 0 {
 			break
 		}
 		o, heard := m.objects[i], n.heard[id]
@@ -186,12 +191,16 @@ func (n *nackState) build(m *remote, limit position) bool {
 			continue
 		}
 		late := !n.due(id, 0)
-		if o == nil || !o.known {
+		if o == nil || !o.known || o.unheard() {
 			b.add(n, late || heard != nil && heard.whole.hasRange(0, ^uint32(0)), wire.NackObject, m.item(id, nil, 0, 0), m.item(id, nil, 0, 0))
 			continue
 		}
 		if o.needsInfo() {
 			b.add(n, late || heard != nil && heard.info, wire.NackInfo, m.item(id, o, 0, 0), m.item(id, o, 0, 0))
+		}
+		if o.part.stream() {
+			b.stream(n, o, heard, limit)
+			continue
 		}
 		if o.part.Blocks() == 0 {
 			continue
@@ -272,6 +281,25 @@ func (b *nackBuilder) blocks(n *nackState, o *rxObject, heard *repairSet, end ui
 // until it is stored.
 const minAsk = 16
 
+// stream requests what is missing of a stream before limit. Of a block that the sender
+// has not completed only source symbols are asked for (RFC 5740 section 4.2.3.1).
+func (b *nackBuilder) stream(n *nackState, o *rxObject, heard *repairSet, limit position) {
+	end, symbols := o.streamLimit(limit)
+	if lo, _ := o.done.nextMissing(0); lo < end {
+		b.blocks(n, o, heard, end-1)
+	}
+	if symbols == 0 || b.full || b.last || o.done.has(end) {
+		return
+	}
+	var want symbolSet
+	want.addRange(0, symbols-1)
+	if blk := o.begun(end); blk != nil {
+		want.remove(&blk.have)
+	}
+	covered := heard != nil && heard.covers(end, &want)
+	b.ranges(n, o, end, &want, covered)
+}
+
 // take takes account of the memory for as many of the blocks lo to hi as there is
 // room for, and returns the last of them.
 func (b *nackBuilder) take(o *rxObject, lo, hi uint32) uint32 {
@@ -291,18 +319,19 @@ func (b *nackBuilder) symbols(n *nackState, o *rxObject, heard *repairSet, blk *
 	id := o.key.Object
 	want := blk.wanted(int(o.oti.Parity))
 	covered := !n.due(id, blk.sbn)
-	if heard != nil && !covered {
-		covered = heard.whole.has(blk.sbn)
-		if i := heard.search(blk.sbn); i < len(heard.partial) && heard.partial[i].sbn == blk.sbn {
-			covered = covered || heard.partial[i].symbols.contains(&want)
-		}
-	}
+	covered = covered || heard != nil && heard.covers(blk.sbn, &want)
+	b.ranges(n, o, blk.sbn, &want, covered)
+}
+
+// ranges requests symbols of one block.
+func (b *nackBuilder) ranges(n *nackState, o *rxObject, sbn uint32, want *symbolSet, covered bool) {
+	id := o.key.Object
 	for lo := want.next(0); lo >= 0 && !b.full; {
 		hi := lo
 		for hi+1 < maxSymbols && want.has(hi+1) {
 			hi++
 		}
-		b.add(n, covered, wire.NackSegment, b.m.item(id, o, blk.sbn, lo), b.m.item(id, o, blk.sbn, hi))
+		b.add(n, covered, wire.NackSegment, b.m.item(id, o, sbn, lo), b.m.item(id, o, sbn, hi))
 		lo = want.next(hi + 1)
 	}
 }
@@ -349,9 +378,12 @@ func (m *remote) segmentSize() int {
 
 // item names a symbol in the layout the sender uses.
 func (m *remote) item(id wire.TransportID, o *rxObject, sbn uint32, esi int) wire.Item {
-	it := wire.Item{FEC: m.fec, Object: id, ID: fec.PayloadID{SBN: sbn, ESI: uint16(esi)}}
+	it := wire.Item{FEC: m.fec, Object: id, ID: fec.PayloadID{SBN: sbn, ESI: uint32(esi)}}
 	if o != nil {
 		it.FEC = o.oti.EncodingID
+		if o.stream != nil {
+			it.ID.SBN = o.stream.ids.wire(sbn)
+		}
 		if it.FEC == fec.SmallBlockSystematic {
 			it.ID.SourceBlockLen = uint16(o.part.BlockLen(sbn))
 		}
@@ -373,22 +405,31 @@ func (n *nackState) transmit(m *remote, now time.Time, p *datagram.Packet) bool 
 
 // confine takes in the farthest position of a REPAIR_ADV of maximum size (RFC 5740
 // section 5.4.4).
-func (n *nackState) confine(q wire.Requests) {
+func (n *nackState) confine(m *remote, q wire.Requests) {
 	if n.phase != nackBackoff {
 		return
 	}
 	for r := range q.All() {
 		to := position{object: r.Last.Object}
+		last, ok := m.local(r.Last)
 		switch {
 		case r.Flags&wire.NackObject != 0:
 			to.object++
-		case r.Flags&(wire.NackBlock|wire.NackSegment) != 0 && r.Last.ID.SBN < ^uint32(0):
-			to.block = r.Last.ID.SBN + 1
+		case r.Flags&(wire.NackBlock|wire.NackSegment) != 0 && ok && last < ^uint32(0):
+			to.block = last + 1
 		}
 		if !n.confined || to.compare(n.confines) > 0 {
 			n.confined, n.confines = true, to
 		}
 	}
+}
+
+// local returns the local number of the block that a request names.
+func (m *remote) local(it wire.Item) (uint32, bool) {
+	if o := m.object(it.Object); o != nil {
+		return o.local(it.ID.SBN)
+	}
+	return it.ID.SBN, true
 }
 
 // listen notes what others ask for while backing off, of what is missing here too.
@@ -425,16 +466,18 @@ func (n *nackState) listen(m *remote, q wire.Requests) {
 			set.info = true
 			set.whole.add(0, ^uint32(0), maxRepairRanges)
 		case r.Flags&wire.NackBlock != 0:
-			if r.First.ID.SBN <= r.Last.ID.SBN {
-				set.whole.add(r.First.ID.SBN, r.Last.ID.SBN, maxRepairRanges)
+			first, ok := m.local(r.First)
+			if last, also := m.local(r.Last); ok && also && first <= last {
+				set.whole.add(first, last, maxRepairRanges)
 			}
 		case r.Flags&wire.NackSegment != 0 && r.Form != wire.Erasures && r.First.ID.SBN == r.Last.ID.SBN:
-			if o == nil || o.begun(r.First.ID.SBN) == nil {
+			sbn, ok := m.local(r.First)
+			if !ok || o == nil || o.begun(sbn) == nil {
 				continue // of no use: nothing of this block is here, or all of it
 			}
 			lo, hi := int(r.First.ID.ESI), min(int(r.Last.ID.ESI), maxSymbols-1)
 			if lo <= hi {
-				need := blockNeed{sbn: r.First.ID.SBN}
+				need := blockNeed{sbn: sbn}
 				need.symbols.addRange(lo, hi)
 				set.addNeed(&need)
 			}

@@ -35,13 +35,14 @@ type rxObject struct {
 	state    rxState
 	known    bool // OTI and partition are valid
 	oti      fec.OTI
-	part     fec.Partition
+	part     layout
 	haveInfo bool
 
 	done    blockSet
 	doneLen uint64
 	blocks  []*rxBlock // begun and not done, ascending
 	newest  *rxBlock   // looked up last
+	stream  *rxStream  // once content of a stream was heard
 	codes   [2]struct {
 		k    int
 		code fec.Code
@@ -54,6 +55,9 @@ func (o *rxObject) settled() bool { return o.state >= received }
 func (o *rxObject) needsInfo() bool { return o.flags&wire.FlagInfo != 0 && !o.haveInfo }
 
 func (o *rxObject) complete() bool {
+	if o.stream != nil {
+		return o.streamComplete()
+	}
 	return o.known && o.doneLen == o.part.Blocks() && !o.needsInfo()
 }
 
@@ -63,7 +67,7 @@ func (o *rxObject) learn(r *Receiver, oti *fec.OTI) error {
 	if o.known {
 		return nil
 	}
-	part, err := oti.Partition()
+	part, err := layoutOf(oti, o.flags&wire.FlagStream != 0)
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func (o *rxObject) learn(r *Receiver, oti *fec.OTI) error {
 
 // makeCodes finds the object's codes. The partition has blocks of at most two
 // lengths: the first's, the last's.
-func (o *rxObject) makeCodes(r *Receiver, oti *fec.OTI, part *fec.Partition) error {
+func (o *rxObject) makeCodes(r *Receiver, oti *fec.OTI, part *layout) error {
 	first := part.BlockLen(0)
 	if first+int(oti.Parity) > maxSymbols {
 		return fec.ErrCodeSize
@@ -135,17 +139,17 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 	if !ok {
 		r := m.r
 		size := o.part.BlockLen(sbn) * o.part.SymbolSize()
-		data := r.buffers.get(size)
-		for data == nil && m.yield(o, sbn) {
-			data = r.buffers.get(size)
+		data := r.buffers.take(size, o.stream != nil)
+		for data == nil && (o.yieldHeld(m, sbn) || m.yield(o, sbn)) {
+			data = r.buffers.take(size, o.stream != nil)
 		}
 		if i, _ = o.find(sbn); data == nil || len(o.blocks) >= maxOpenBlocks {
-			r.buffers.put(data)
+			r.buffers.giveBack(data, o.stream != nil)
 			r.stats.NoBuffer++
 			return nil
 		}
 		b := r.buffers.block()
-		b.sbn, b.k, b.data = sbn, o.part.BlockLen(sbn), data
+		b.sbn, b.k, b.data, b.stream = sbn, o.part.BlockLen(sbn), data, o.stream != nil
 		o.blocks = slices.Insert(o.blocks, i, b)
 	}
 	o.newest = o.blocks[i]
@@ -199,12 +203,15 @@ func (o *rxObject) symbol(m *remote, sbn uint32, esi int, payload []byte) {
 		b.addParity(esi, size, payload)
 	}
 	if b.erasures() == 0 {
-		o.finishBlock(r, b)
+		o.finishBlock(m, b)
+	} else if o.stream != nil && esi < k {
+		o.streamSymbol(m, b, esi)
 	}
 }
 
 // finishBlock recovers what is missing of b and gives it to the owner.
-func (o *rxObject) finishBlock(r *Receiver, b *rxBlock) {
+func (o *rxObject) finishBlock(m *remote, b *rxBlock) {
+	r := m.r
 	if i, ok := o.find(b.sbn); ok {
 		o.blocks = slices.Delete(o.blocks, i, i+1)
 	}
@@ -223,6 +230,10 @@ func (o *rxObject) finishBlock(r *Receiver, b *rxBlock) {
 		return
 	}
 	o.doneLen++
+	if o.stream != nil {
+		o.streamDone(m, b)
+		return
+	}
 	data := b.data[:o.part.BlockBytes(b.sbn)]
 	r.events.push(ReceiverEvent{Type: BlockReceived, Key: o.key, Offset: o.part.Offset(b.sbn), Data: data})
 	b.data = nil // the owner's until released
@@ -249,4 +260,5 @@ func (o *rxObject) free(r *Receiver) {
 		r.buffers.recycle(b)
 	}
 	o.blocks, o.newest, o.done = nil, nil, blockSet{}
+	o.freeStream(r)
 }

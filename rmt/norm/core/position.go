@@ -11,7 +11,7 @@ import (
 type position struct {
 	object wire.TransportID
 	block  uint32
-	symbol uint16
+	symbol uint32
 }
 
 // compare orders positions; object IDs wrap (RFC 5740 section 4.2.1).
@@ -51,6 +51,12 @@ func (s *symbolSet) union(t *symbolSet) {
 	}
 }
 
+func (s *symbolSet) remove(t *symbolSet) {
+	for i := range s {
+		s[i] &^= t[i]
+	}
+}
+
 func (s *symbolSet) len() int {
 	n := 0
 	for _, w := range s {
@@ -63,6 +69,18 @@ func (s *symbolSet) len() int {
 func (s *symbolSet) addRange(lo, hi int) {
 	for i := lo; i <= hi; i++ {
 		s.add(i)
+	}
+}
+
+// keep removes all members from i on.
+func (s *symbolSet) keep(i int) {
+	for w := range s {
+		switch {
+		case w<<6 >= i:
+			s[w] = 0
+		case w == i>>6:
+			s[w] &= 1<<(i&63) - 1
+		}
 	}
 }
 

@@ -56,6 +56,8 @@ const (
 	// ObjectReceived: all blocks, and the INFO if there is one, were handed
 	// over. The owner answers with Stored.
 	ObjectReceived
+	// StreamReadable: there is more of a stream to be had from ReadStream.
+	StreamReadable
 	// ObjectAborted: it will not be completed, because of Err.
 	ObjectAborted
 )
@@ -66,6 +68,7 @@ type ReceiverEvent struct {
 	Key    ObjectKey
 	Size   int64
 	File   bool // ObjectNew: the sender hints to store it on disk
+	Stream bool // ObjectNew: it is a stream, and Size its sender's buffer
 	Offset int64
 	Data   []byte
 	Err    error
@@ -101,7 +104,9 @@ type Receiver struct {
 	decoder decoder
 	// All ranges of blocks done, of all objects under way.
 	doneRanges int
+	firstBlock uint32 // the local number of the first block heard of a stream
 	events     queue[ReceiverEvent]
+	ackContent []byte
 	stats      ReceiverStats
 	data       wire.Data // scratch, so that parsing does not allocate
 }
@@ -116,8 +121,19 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	return &Receiver{
 		cfg: cfg, codec: wire.Codec{FTI: cfg.FTI},
 		senders: make(map[SenderKey]*remote),
-		buffers: bufferPool{limit: cfg.BufferBytes},
+		buffers: bufferPool{limit: cfg.BufferBytes}, firstBlock: firstBlock,
 	}, nil
+}
+
+// SetAckContent sets what every acknowledgement of an object or stream carries from now
+// on, at most wire.MaxAckContent bytes: a word of the application to its sender. The slice
+// is kept.
+func (r *Receiver) SetAckContent(b []byte) error {
+	if len(b) > wire.MaxAckContent {
+		return fmt.Errorf("%w: %d bytes with an acknowledgement; at most %d", ErrConfig, len(b), wire.MaxAckContent)
+	}
+	r.ackContent = b
+	return nil
 }
 
 // Event returns the next event, oldest first.
@@ -197,7 +213,7 @@ func (r *Receiver) handleData(p *datagram.Packet) error {
 	if m.Flags&wire.FlagRepair != 0 {
 		r.stats.RepairsReceived++
 	}
-	if s := r.sender(&m.Sender, p); s != nil && m.Flags&wire.FlagStream == 0 {
+	if s := r.sender(&m.Sender, p); s != nil {
 		s.handleData(m)
 	}
 	return nil
@@ -208,7 +224,7 @@ func (r *Receiver) handleInfo(p *datagram.Packet) error {
 	if err := r.codec.ParseInfo(p.Data, &m); err != nil {
 		return err
 	}
-	if s := r.sender(&m.Sender, p); s != nil && m.Flags&wire.FlagStream == 0 {
+	if s := r.sender(&m.Sender, p); s != nil {
 		s.handleInfo(&m)
 	}
 	return nil
@@ -313,7 +329,7 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 	m := r.senders[key]
 	var before *remote
 	if m != nil && m.instance != h.InstanceID {
-		if h.InstanceID == m.former && r.now.Before(m.formerUntil) {
+		if h.InstanceID == m.former && r.now.Before(m.formerUntil) && !m.formerLives() {
 			return nil // overtaken by its successor
 		}
 		// RFC 5740 section 4.2.1: drop the old state and begin anew.
@@ -353,7 +369,7 @@ func (r *Receiver) makeRoom() bool {
 }
 
 func (r *Receiver) forget(m *remote, err error) {
-	m.abortAll(err)
+	m.discardAll(err)
 	delete(r.senders, m.key)
 	for i := range r.order {
 		if r.order[i] == m {
@@ -374,7 +390,7 @@ func (r *Receiver) Advance(now time.Time) {
 // Next returns the next deadline; see [engine.Engine].
 func (r *Receiver) Next() (next time.Time) {
 	for _, m := range r.order {
-		if m.ready() {
+		if m.ready() && !r.cfg.Silent {
 			return r.now
 		}
 		next = engine.Earliest(next, m.next())
@@ -385,6 +401,9 @@ func (r *Receiver) Next() (next time.Time) {
 // Transmit sends feedback; see [engine.Engine].
 func (r *Receiver) Transmit(now time.Time, p *datagram.Packet) bool {
 	r.now = now
+	if r.cfg.Silent {
+		return false
+	}
 	for _, m := range r.order {
 		if m.transmit(now, p) {
 			p.Dst = r.cfg.Group

@@ -77,7 +77,7 @@ func (m *remote) handleCC(p *wire.CC) {
 		}
 		c.named = n.Flags&(wire.CCFlagCLR|wire.CCFlagPLR) != 0
 	}
-	if !p.HasRate { // no answer is wanted
+	if !p.HasRate || m.r.cfg.Silent { // no answer is wanted, or given
 		c.timer.Stop()
 		return
 	}
@@ -138,7 +138,7 @@ func (m *remote) overhear(f *wire.Feedback, q wire.Requests) {
 func (m *remote) handleRepairAdv(a *wire.RepairAdv) {
 	m.nack.listen(m, a.Requests)
 	if a.Flags&wire.RepairAdvLimit != 0 {
-		m.nack.confine(a.Requests)
+		m.nack.confine(m, a.Requests)
 	}
 	m.cc.hear(m, a.HasCC, &a.CC)
 }

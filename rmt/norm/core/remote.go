@@ -26,6 +26,7 @@ type remote struct {
 	// way until then.
 	former      uint16
 	formerUntil time.Time
+	formerHeard int
 
 	// As the sender advertises them.
 	grtt      time.Duration
@@ -43,23 +44,37 @@ type remote struct {
 	objects []*rxObject
 	over    int // so many objects at the beginning of the window are settled
 
-	at  position // where the sender stood at its last message
-	end position // the farthest it ever was; exclusive
+	at      position // where the sender stood at its last message
+	through bool     // at was named by a FLUSH: all before it was sent
+	end     position // the farthest it ever was; exclusive
 
-	nack    nackState
-	ack     ackState
-	cc      ccState
-	silence int       // how often it was asked in vain
-	asked   time.Time // when last, or when it last offered something
-	left    bool      // EOT heard
-	leaving bool      // EOT heard, something may still be on its way
-	leaveAt time.Time // when what is open is given up
+	nack     nackState
+	ack      ackState
+	cc       ccState
+	silence  int       // how often it was asked in vain
+	wondered int       // how often it was asked whether a stream goes on
+	asked    time.Time // when last, or when it last offered something
+	left     bool      // EOT heard
+	leaving  bool      // EOT heard, something may still be on its way
+	leaveAt  time.Time // when what is open is given up
 }
 
 func newRemote(r *Receiver, key SenderKey, instance uint16) *remote {
 	m := &remote{r: r, key: key, instance: instance, heard: r.now, asked: r.now, fec: fec.ReedSolomonGF8}
 	m.cc.init(key.Addr)
 	return m
+}
+
+// formerLives takes in a message of the instance before this one. When several come while
+// this one is silent we have taken them for each other: what we took for new was old and
+// late.
+func (m *remote) formerLives() bool {
+	if m.r.now.Sub(m.heard) < time.Second {
+		m.formerHeard = 0
+		return false
+	}
+	m.formerHeard++
+	return m.formerHeard >= 8
 }
 
 // note takes in what every message of a sender says.
@@ -73,7 +88,7 @@ func (m *remote) note(h *wire.Sender, p *datagram.Packet) {
 
 // offered notes that the sender is at work: it has something to send or asks what
 // is missing. Its probes do not say as much; a sender at rest goes on with them.
-func (m *remote) offered() { m.asked, m.silence = m.r.now, 0 }
+func (m *remote) offered() { m.asked, m.silence, m.wondered = m.r.now, 0, 0 }
 
 // object returns the object with an ID in the window, nil if nothing was heard of
 // it.
@@ -88,8 +103,11 @@ func (m *remote) object(id wire.TransportID) *rxObject {
 // window if need be. It returns nil for objects that are not to be received.
 func (m *remote) open(id wire.TransportID) *rxObject {
 	if !m.synced {
-		// Sync policy CURRENT: this object and what follows.
 		m.synced, m.joined, m.base = true, m.r.now, id
+		if m.r.cfg.Sync == SyncAll {
+			// Ask for all there may be; the sender says what is gone.
+			m.base -= wire.TransportID(m.r.cfg.MaxObjects / 2)
+		}
 		m.end = position{object: id}
 		m.at = m.end
 	}
@@ -98,7 +116,7 @@ func (m *remote) open(id wire.TransportID) *rxObject {
 		return nil
 	}
 	if i >= maxJump { // far out of range: begin anew (RFC 5740 section 4.2.1)
-		m.abortAll(ErrOverrun)
+		m.discardAll(ErrOverrun)
 		clear(m.objects)
 		m.base, m.objects, m.over, m.moved, i = id, m.objects[:0], 0, true, 0
 		m.end = position{object: id}
@@ -126,7 +144,7 @@ func (m *remote) advanceWindow(n int) {
 	gone := min(n, len(m.objects))
 	for _, o := range m.objects[:gone] {
 		if o != nil {
-			m.abort(o, ErrOverrun)
+			m.discard(o, ErrOverrun)
 		}
 	}
 	m.objects = slices.Delete(m.objects, 0, gone)
@@ -160,11 +178,34 @@ func (m *remote) abort(o *rxObject, err error) {
 	if o.state != receiving {
 		return
 	}
+	if o.stream != nil {
+		o.breakOff(m, err)
+		return
+	}
 	announced := o.known || o.haveInfo
 	m.settle(o, failed)
 	if announced {
 		m.r.events.push(ReceiverEvent{Type: ObjectAborted, Key: o.key, Err: err})
 	}
+}
+
+// discard ends an object of which nothing is to be known any more, a stream also while
+// it is complete and being read.
+func (m *remote) discard(o *rxObject, err error) {
+	m.abort(o, err)
+	if o.stream != nil && o.state == received {
+		m.settle(o, failed)
+		m.r.events.push(ReceiverEvent{Type: ObjectAborted, Key: o.key, Err: err})
+	}
+}
+
+func (m *remote) discardAll(err error) {
+	for _, o := range m.objects {
+		if o != nil {
+			m.discard(o, err)
+		}
+	}
+	m.nack.stop()
 }
 
 func (m *remote) settle(o *rxObject, s rxState) {
@@ -209,7 +250,8 @@ func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 		return false
 	}
 	m.r.events.push(ReceiverEvent{
-		Type: ObjectNew, Key: o.key, Size: int64(oti.TransferLength), File: o.flags&wire.FlagFile != 0,
+		Type: ObjectNew, Key: o.key, Size: int64(oti.TransferLength),
+		File: o.flags&(wire.FlagFile|wire.FlagStream) == wire.FlagFile, Stream: o.flags&wire.FlagStream != 0,
 	})
 	return true
 }
@@ -224,7 +266,7 @@ func (m *remote) reread(o *rxObject, k, esi int) bool {
 		return false
 	}
 	oti := o.oti
-	oti.Parity = uint16(parity)
+	oti.Parity = uint32(parity)
 	if o.makeCodes(m.r, &oti, &o.part) != nil {
 		return false
 	}
@@ -238,13 +280,33 @@ func (m *remote) reread(o *rxObject, k, esi int) bool {
 // of a block that is incomplete here (RFC 5740 section 5.3).
 func (m *remote) stands(to position) {
 	boundary := to.object != m.at.object || to.block != m.at.block
-	m.at, m.left = to, false
+	m.at, m.left, m.through = to, false, false
 	if to.compare(m.end) > 0 {
 		m.end = to
 	}
-	if boundary {
-		m.nack.consider(m, position{object: to.object, block: to.block})
+	if boundary || m.bySymbol(to.object) {
+		m.nack.consider(m, m.limit())
 	}
+}
+
+// limit is the point up to which it is time to ask: the beginning of the block the
+// sender is in, or the symbol it is at, where that is what it told us to answer for or
+// what we were told to do.
+func (m *remote) limit() position {
+	if m.through || m.bySymbol(m.at.object) {
+		return m.at
+	}
+	return position{object: m.at.object, block: m.at.block}
+}
+
+// bySymbol reports whether repair of an object is asked for as soon as a symbol is
+// passed over.
+func (m *remote) bySymbol(id wire.TransportID) bool {
+	if !m.r.cfg.RepairBySymbol {
+		return false
+	}
+	o := m.object(id)
+	return o != nil && o.stream != nil
 }
 
 // joins reports whether content with these flags is for this receiver. RFC 5740
@@ -265,12 +327,15 @@ func (m *remote) handleData(d *wire.Data) {
 	if o == nil {
 		return
 	}
-	m.stands(position{d.Object, d.ID.SBN, d.ID.ESI})
+	stream := d.Flags&wire.FlagStream != 0
+	if !stream {
+		m.stands(position{d.Object, d.ID.SBN, d.ID.ESI})
+	}
 	if o.state != receiving {
 		m.r.stats.Duplicates++
 		return
 	}
-	o.flags |= d.Flags & (wire.FlagInfo | wire.FlagFile)
+	o.flags |= d.Flags & (wire.FlagInfo | wire.FlagFile | wire.FlagStream)
 	if d.HasFTI {
 		if !m.learn(o, &d.FTI) {
 			m.r.stats.Refused++
@@ -278,6 +343,14 @@ func (m *remote) handleData(d *wire.Data) {
 		}
 	} else if !o.known {
 		m.r.stats.Refused++ // nothing can be placed before the FTI is known
+		return
+	}
+	if stream != o.part.stream() {
+		m.r.stats.Malformed++ // it cannot become one or cease to be
+		return
+	}
+	if stream {
+		m.handleStream(o, d)
 		return
 	}
 	o.symbol(m, d.ID.SBN, int(d.ID.ESI), d.Payload)
@@ -295,11 +368,13 @@ func (m *remote) handleInfo(d *wire.Info) {
 	if o == nil {
 		return
 	}
-	m.stands(position{object: d.Object})
+	if o.stream == nil {
+		m.stands(position{object: d.Object})
+	}
 	if o.state != receiving {
 		return
 	}
-	o.flags |= d.Flags & (wire.FlagInfo | wire.FlagFile)
+	o.flags |= d.Flags & (wire.FlagInfo | wire.FlagFile | wire.FlagStream)
 	if d.HasFTI && !m.learn(o, &d.FTI) {
 		m.r.stats.Refused++
 		return
@@ -314,6 +389,10 @@ func (m *remote) handleInfo(d *wire.Info) {
 // finish reports an object that has become complete.
 func (m *remote) finish(o *rxObject) {
 	if o.state == receiving && o.complete() {
+		if o.stream != nil {
+			o.state = received // and is read to its end, which settles it
+			return
+		}
 		m.settle(o, received)
 		m.r.events.push(ReceiverEvent{Type: ObjectReceived, Key: o.key, Size: int64(o.oti.TransferLength)})
 	}
@@ -329,17 +408,23 @@ func (m *remote) handleFlush(f *wire.Flush) {
 	if asked {
 		m.reach(f.Object)
 	}
-	m.open(f.Object)
+	o := m.open(f.Object)
 	through := position{object: f.Object, block: f.ID.SBN + 1}
 	if through.block == 0 {
 		through.block--
+	}
+	if o != nil && o.part.stream() {
+		var ok bool
+		if through, ok = m.streamThrough(o, f); !ok {
+			return
+		}
 	}
 	if through.compare(m.end) > 0 {
 		m.end = through
 	}
 	// A watermark may lie behind what is being sent; else the sender is there.
 	if f.AckingNodes.Len() == 0 || through.compare(m.at) > 0 {
-		m.at = through
+		m.at, m.through = through, o != nil && o.stream != nil
 	}
 	m.nack.consider(m, through)
 	if asked {
@@ -360,6 +445,7 @@ func (m *remote) handleEOT() {
 // 4.2.3.3).
 func (m *remote) handleSquelch(q *wire.Squelch) {
 	m.offered()
+	m.squelchStream(q)
 	if n := q.Object.Sub(m.base); n > 0 {
 		for i := range min(n, len(m.objects)) {
 			m.purge(i)
@@ -394,7 +480,9 @@ func (m *remote) advance(now time.Time) {
 	if !now.Before(m.silentAt()) {
 		// Ask although nothing came to ask about.
 		m.asked = now
-		if m.at = m.newest(); m.silence >= m.r.cfg.RobustFactor {
+		if _, need := m.earliestNeed(m.newest()); !need {
+			m.askStream(now)
+		} else if m.at, m.through = m.newest(), true; m.silence >= m.r.cfg.RobustFactor {
 			m.giveUp(ErrSenderSilent)
 		} else if m.nack.consider(m, m.at) {
 			m.silence++
@@ -407,16 +495,22 @@ func (m *remote) advance(now time.Time) {
 // newest returns the end of the newest object heard of. A silent sender is asked for
 // all of it: nobody knows where in the object it stands.
 func (m *remote) newest() position {
+	if o := m.object(m.end.object); o != nil && o.stream != nil {
+		return m.end // a stream has no more of an end
+	}
 	return position{object: m.end.object, block: ^uint32(0)}
 }
 
 // silentAt returns when the sender's silence is due to be answered: far away when
 // nothing is needed of it.
 func (m *remote) silentAt() time.Time {
-	if _, need := m.earliestNeed(m.newest()); !need {
-		return m.heard.Add(1000 * time.Hour)
+	if _, need := m.earliestNeed(m.newest()); need {
+		return m.asked.Add(m.inactivity())
 	}
-	return m.asked.Add(m.inactivity())
+	if m.openStream() != nil {
+		return m.asked.Add(min(m.inactivity()<<min(m.wondered, 10), max(m.inactivity(), maxStreamSilence)))
+	}
+	return m.heard.Add(1000 * time.Hour)
 }
 
 func (m *remote) next() time.Time {

@@ -84,7 +84,7 @@ func requests(first wire.TransportID, text string) wire.Requests {
 		}
 		it := wire.Item{
 			FEC: fec.ReedSolomonGF8, Object: first + wire.TransportID(n[0]),
-			ID: fec.PayloadID{SBN: uint32(n[1]), ESI: uint16(n[2])},
+			ID: fec.PayloadID{SBN: uint32(n[1]), ESI: uint32(n[2])},
 		}
 		rb.Add(flags, it, it)
 	}
@@ -131,7 +131,7 @@ func (x *rxRig) hear(m interface{ MarshalBinary() ([]byte, error) }) {
 func (x *rxRig) oti() fec.OTI {
 	return fec.OTI{
 		EncodingID: fec.ReedSolomonGF8, TransferLength: uint64(x.blocks * x.k * segment), M: 8,
-		SymbolSize: segment, MaxBlockLen: uint16(x.k), Parity: uint16(x.parity),
+		SymbolSize: segment, MaxBlockLen: uint32(x.k), Parity: uint32(x.parity),
 	}
 }
 
@@ -141,7 +141,7 @@ func (x *rxRig) data(object, sbn int, symbols ...int) {
 	for _, esi := range symbols {
 		m := wire.Data{
 			Sender: x.common, Flags: x.flags, FEC: fec.ReedSolomonGF8, Object: wire.TransportID(object),
-			ID: fec.PayloadID{SBN: uint32(sbn), ESI: uint16(esi)}, HasFTI: true, FTI: x.oti(), Payload: make([]byte, segment),
+			ID: fec.PayloadID{SBN: uint32(sbn), ESI: uint32(esi)}, HasFTI: true, FTI: x.oti(), Payload: make([]byte, segment),
 		}
 		if esi >= x.k {
 			m.Flags |= wire.FlagRepair
@@ -152,7 +152,7 @@ func (x *rxRig) data(object, sbn int, symbols ...int) {
 
 func (x *rxRig) flush(object, sbn int, nodes ...wire.NodeID) {
 	x.t.Helper()
-	m := wire.Flush{Sender: x.common, FEC: fec.ReedSolomonGF8, Object: wire.TransportID(object), ID: fec.PayloadID{SBN: uint32(sbn), ESI: uint16(x.k - 1)}}
+	m := wire.Flush{Sender: x.common, FEC: fec.ReedSolomonGF8, Object: wire.TransportID(object), ID: fec.PayloadID{SBN: uint32(sbn), ESI: uint32(x.k - 1)}}
 	for _, n := range nodes {
 		m.AckingNodes = m.AckingNodes.Append(n)
 	}
@@ -447,7 +447,7 @@ func (x *txRig) nack(from wire.NodeID, text string) {
 func (x *txRig) acknowledge(from wire.NodeID, object, sbn, esi int) {
 	x.t.Helper()
 	payload, _ := wire.Codec{}.AppendFlushAck(nil, &wire.FlushAck{
-		FEC: fec.ReedSolomonGF8, Object: x.first + wire.TransportID(object), ID: fec.PayloadID{SBN: uint32(sbn), ESI: uint16(esi)},
+		FEC: fec.ReedSolomonGF8, Object: x.first + wire.TransportID(object), ID: fec.PayloadID{SBN: uint32(sbn), ESI: uint32(esi)},
 	})
 	x.hear(&wire.Ack{Feedback: feedback(from), AckType: wire.AckFlush, Payload: payload}, group)
 }

@@ -39,6 +39,7 @@ type objectPlan struct {
 	ackCount int
 	ackNodes []wire.NodeID
 	cancel   time.Duration // after the start; 0 is never
+	stream   *streamPlan   // in place of an object
 }
 
 type receiverPlan struct {
@@ -213,6 +214,9 @@ func (d dice) objects(c *SenderConfig, receivers, packets int) []objectPlan {
 				o.ackNodes = append(o.ackNodes, wire.NodeID(1001+d.IntN(receivers)))
 			}
 		}
+		if d.chance(0.12) {
+			o.stream = d.stream(c, limit, &o)
+		}
 		if d.chance(0.04) {
 			o.cancel = at + d.duration(time.Millisecond, 3*time.Second)
 		}
@@ -222,6 +226,26 @@ func (d dice) objects(c *SenderConfig, receivers, packets int) []objectPlan {
 		list = append(list, o)
 	}
 	return list
+}
+
+// stream draws a stream with the size, INFO and acknowledgements of an object.
+func (d dice) stream(c *SenderConfig, limit int, o *objectPlan) *streamPlan {
+	p := &streamPlan{total: uint64(d.between(0, limit)), largest: pick(d, 1, 100, 1000, 20_000)}
+	p.spec = StreamSpec{
+		Buffer: int64(pick(d, 1, 20, 100)) * int64(c.SegmentSize*c.BlockSize), FullSegments: d.chance(0.3), MessagePerSegment: d.chance(0.3),
+		AckNodes: o.ackNodes, AckCount: o.ackCount,
+	}
+	if o.info >= 0 {
+		p.spec.Info = make([]byte, o.info)
+	}
+	p.largest = max(p.largest, int(p.total)/2000)
+	if d.chance(0.5) {
+		p.interval = d.duration(0, 3*time.Second*time.Duration(p.largest)/time.Duration(p.total+1)) + 1
+	}
+	if d.chance(0.2) {
+		p.spec.DropAfter = d.duration(time.Second, 10*time.Second)
+	}
+	return p
 }
 
 func (d dice) receiver(n network, sc *scenario, i int) receiverPlan {
@@ -291,7 +315,12 @@ func (sc *scenario) buildSender(w *world, p *senderPlan) {
 					return
 				}
 				n := len(tx.objects)
-				tx.send(data, spec)
+				if o.stream != nil {
+					tx.waiting = append(tx.waiting, txWaiting{stream: o.stream})
+					tx.node.Run(tx.enqueue)
+				} else {
+					tx.send(data, spec)
+				}
 				if o.cancel > 0 && len(tx.objects) == n+1 {
 					w.sim.At(max(from+o.cancel, w.now()), func() { tx.cancel(tx.objects[n]) })
 				}
@@ -320,6 +349,7 @@ func (sc *scenario) buildSender(w *world, p *senderPlan) {
 func (n *txNode) cancel(o *txCopy) {
 	if !o.done && !o.abandoned {
 		o.canceled = true
+		o.stopWriting()
 		n.node.Run(func(now time.Time) { n.Cancel(now, o.key.Object) })
 	}
 }
@@ -331,12 +361,14 @@ func (n *txNode) vanish() {
 	for _, o := range n.objects {
 		o.left = true
 		o.abandoned = !o.done
+		o.stopWriting()
 	}
 }
 
 func (n *txNode) shutdown() {
 	for _, o := range n.objects {
 		o.left = true
+		o.stopWriting()
 		o.shut = o.shut || !o.done && !o.abandoned
 	}
 	n.waiting = nil

@@ -23,6 +23,8 @@ var (
 	ErrSource = errors.New("reading the source failed")
 	// ErrCanceled ends an object that its sender called off.
 	ErrCanceled = errors.New("canceled by the sender")
+	// ErrStreamClosed is returned for a stream that was closed or called off.
+	ErrStreamClosed = errors.New("the stream is closed")
 	// ErrNotAcked ends an object some of whose receivers did not acknowledge.
 	ErrNotAcked = errors.New("not acknowledged")
 )
@@ -39,7 +41,8 @@ type Sender struct {
 
 	objects []*txObject // in order of transport ID
 	nextID  wire.TransportID
-	fresh   int // index of the first object whose first pass is not over
+	fresh   int       // index of the first object whose first pass is not over
+	rounds  []txRound // objects to be sent again
 	repairs repairCycle
 	grtt    grttEstimator
 	cc      rateControl
@@ -60,6 +63,7 @@ type SenderStats struct {
 	Packets, Bytes  uint64 // all that was sent
 	DataPackets     uint64 // NORM_DATA of the first pass, parity excluded
 	AutoParity      uint64 // parity of the first pass
+	Repeated        uint64 // messages of objects sent again as a whole
 	Repairs         uint64 // NORM_DATA and NORM_INFO sent again or as repair parity
 	ExplicitRepairs uint64 // those among them that were not fresh parity
 	Nacks, Acks     uint64 // received for this sender
@@ -78,14 +82,21 @@ type SenderEventType uint8
 const (
 	// ObjectSent: everything was sent once.
 	ObjectSent SenderEventType = iota + 1
-	// ObjectAcked: Node has confirmed it.
+	// ObjectAcked: Node has confirmed it, or of a stream all before Offset.
 	ObjectAcked
+	// ReceiverDropped: Node did not acknowledge it within DropAfter.
+	ReceiverDropped
 	// ObjectDone: it is over. Err is nil if its receivers had their chance
 	// or, where acknowledgements were asked for, all came.
 	ObjectDone
 	// ObjectDropped: it is no longer kept for repair; its source is not read
 	// again.
 	ObjectDropped
+	// StreamVacancy: there is room again in a stream that had none.
+	StreamVacancy
+	// StreamAcked: a stream's receivers have acknowledged all before Offset; with
+	// Err set, not all that Commit asked for.
+	StreamAcked
 	// ShutdownDone: EOT was sent as often as it should.
 	ShutdownDone
 )
@@ -95,7 +106,12 @@ type SenderEvent struct {
 	Type   SenderEventType
 	Object wire.TransportID
 	Node   wire.NodeID
-	Err    error
+	Offset uint64 // StreamAcked, and ObjectAcked of a stream: all before it
+
+	// Content is what the receiver says with its acknowledgement: see
+	// Receiver.SetAckContent.
+	Content string
+	Err     error
 }
 
 var _ engine.Engine = (*Sender)(nil)
@@ -124,7 +140,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 func (s *Sender) oti(size int64) fec.OTI {
 	return fec.OTI{
 		EncodingID: s.cfg.Encoding, TransferLength: uint64(size), M: 8,
-		SymbolSize: uint16(s.cfg.SegmentSize), MaxBlockLen: uint16(s.cfg.BlockSize), Parity: uint16(s.cfg.Parity),
+		SymbolSize: uint16(s.cfg.SegmentSize), MaxBlockLen: uint32(s.cfg.BlockSize), Parity: uint32(s.cfg.Parity),
 	}
 }
 
@@ -154,24 +170,44 @@ type ObjectSpec struct {
 	// receivers, known or not, must do so.
 	AckNodes []wire.NodeID
 	AckCount int
+
+	// DropAfter is how long after its first pass the object waits for its
+	// receivers. Then those that did not acknowledge it are dropped, and what any
+	// still asks for is refused (RFC 5740 section 5.2, service policies): the
+	// object is done, with ErrNotAcked only if fewer than AckCount acknowledged
+	// it. Default is to wait for the slowest, as long as it shows signs of life.
+	DropAfter time.Duration
 }
 
 // Enqueue adds an object behind the others and returns its transport ID. It
 // returns ErrFull when it has to wait.
 func (s *Sender) Enqueue(now time.Time, spec ObjectSpec) (wire.TransportID, error) {
-	if len(spec.Info) > s.cfg.SegmentSize {
-		return 0, fmt.Errorf("info of %d bytes does not fit a segment of %d", len(spec.Info), s.cfg.SegmentSize)
-	}
-	oti := s.oti(spec.Size)
-	part, err := oti.Partition()
+	o, err := s.add(spec, false)
 	if err != nil {
 		return 0, err
+	}
+	s.grtt.wake(now)
+	return o.id, nil
+}
+
+// add makes an object or a stream the last of all.
+func (s *Sender) add(spec ObjectSpec, stream bool) (*txObject, error) {
+	if spec.DropAfter < 0 || spec.AckCount < 0 {
+		return nil, fmt.Errorf("%w: drop after %v, %d acknowledgements: neither may be negative", ErrConfig, spec.DropAfter, spec.AckCount)
+	}
+	if len(spec.Info) > s.cfg.SegmentSize {
+		return nil, fmt.Errorf("info of %d bytes does not fit a segment of %d", len(spec.Info), s.cfg.SegmentSize)
+	}
+	oti := s.oti(spec.Size)
+	part, err := layoutOf(&oti, stream)
+	if err != nil {
+		return nil, err
 	}
 	// The window may also become too long for its IDs, with objects called off
 	// behind one that takes its time.
 	for len(s.objects) >= s.cfg.CacheObjects || len(s.objects) > 0 && s.nextID.Sub(s.objects[0].id) >= maxWindow {
 		if !s.objects[0].over {
-			return 0, ErrFull
+			return nil, ErrFull
 		}
 		s.drop(0)
 	}
@@ -184,14 +220,16 @@ func (s *Sender) Enqueue(now time.Time, spec ObjectSpec) (wire.TransportID, erro
 	if o.hasInfo {
 		o.flags |= wire.FlagInfo
 	}
-	if spec.File {
+	switch {
+	case stream:
+		o.flags |= wire.FlagStream
+	case spec.File:
 		o.flags |= wire.FlagFile
 	}
 	s.objects = append(s.objects, o)
 	s.nextID++
 	s.flush.stop()
-	s.grtt.wake(now)
-	return o.id, nil
+	return o, nil
 }
 
 // Cancel calls an object off. Receivers that ask for it are told so.
@@ -249,8 +287,12 @@ func (s *Sender) find(id wire.TransportID) (int, *txObject) {
 
 func (s *Sender) drop(i int) {
 	s.cache.forget(s.objects[i].id)
+	s.forgetRound(s.objects[i])
 	if s.repairs.object == s.objects[i] {
 		s.repairs.object = nil
+	}
+	if s.squelch.stream == s.objects[i] {
+		s.squelch.stream = nil
 	}
 	s.emit(SenderEvent{Type: ObjectDropped, Object: s.objects[i].id})
 	s.objects = append(s.objects[:i], s.objects[i+1:]...)
@@ -302,6 +344,7 @@ func (s *Sender) Advance(now time.Time) {
 	s.cc.advance(s, now)
 	s.repairs.advance(s, now)
 	s.flush.advance(s, now)
+	s.advanceStream()
 	s.retire(now)
 }
 
@@ -309,6 +352,7 @@ func (s *Sender) Advance(now time.Time) {
 func (s *Sender) Next() time.Time {
 	next := engine.Earliest(s.repairs.next(), s.nextRetire())
 	next = engine.Earliest(next, s.cc.next())
+	next = engine.Earliest(next, s.nextStream())
 	return engine.Earliest(next, s.nextTransmit())
 }
 
@@ -332,7 +376,10 @@ func (s *Sender) nextTransmit() time.Time {
 
 // sendable reports whether there is data to send, the rate permitting.
 func (s *Sender) sendable() bool {
-	return s.repairs.pending(s) || s.fresh < len(s.objects)
+	if s.repairs.pending(s) {
+		return true
+	}
+	return len(s.rounds) > 0 || s.fresh < len(s.objects) && s.objects[s.fresh].due(s.cfg.AutoParity)
 }
 
 // Transmit sends what is most urgent: what keeps the group's timing and repair
@@ -350,6 +397,7 @@ func (s *Sender) Transmit(now time.Time, p *datagram.Packet) bool {
 		s.flush.transmitWatermark(s, now, p) ||
 		s.transmitRepair(now, p) ||
 		s.transmitFresh(now, p) ||
+		s.transmitAgain(now, p) ||
 		s.flush.transmit(s, now, p)
 	if !ok {
 		return false
@@ -397,16 +445,42 @@ func (s *Sender) quietTime() time.Duration {
 // retire ends the objects whose receivers had their chance.
 func (s *Sender) retire(now time.Time) {
 	for _, o := range s.objects[:s.fresh] {
-		if !o.over && !o.wantsAcks() && !o.busy() && now.Sub(o.active) >= s.quietTime() {
+		switch {
+		case o.over || o.wantsAcks():
+		case !o.busy() && now.Sub(o.active) >= s.quietTime():
+			s.finish(o, nil)
+		case o.late(now):
+			s.closeRepair(o)
 			s.finish(o, nil)
 		}
 	}
 }
 
+// late reports whether the object has waited for its receivers as long as it should.
+func (o *txObject) late(now time.Time) bool {
+	return o.spec.DropAfter > 0 && now.Sub(o.ended) >= o.spec.DropAfter
+}
+
+// closeRepair refuses all that is asked for of an object from now on.
+func (s *Sender) closeRepair(o *txObject) {
+	o.closed = true
+	o.want.clear()
+	o.repair.clear()
+	if s.repairs.object == o {
+		s.repairs.object = nil
+	}
+}
+
 func (s *Sender) nextRetire() (next time.Time) {
 	for _, o := range s.objects[:s.fresh] {
-		if !o.over && !o.wantsAcks() && !o.busy() {
+		if o.over {
+			continue
+		}
+		if !o.wantsAcks() && !o.busy() {
 			next = engine.Earliest(next, o.active.Add(s.quietTime()))
+		}
+		if o.spec.DropAfter > 0 && (!o.wantsAcks() || s.flush.object == o) {
+			next = engine.Earliest(next, o.ended.Add(o.spec.DropAfter))
 		}
 	}
 	return next

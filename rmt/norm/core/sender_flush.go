@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomulticast/multicast/internal/engine"
 	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
 	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
 
@@ -43,6 +44,9 @@ func (f *flushState) next() time.Time {
 	if o := f.object; o != nil && !o.busy() {
 		next = engine.Earliest(next, f.ackDue)
 	}
+	if o := f.object; o != nil && o.stream != nil && !o.sent && o.stream.spec.DropAfter > 0 {
+		next = engine.Earliest(next, o.stream.marks.since.Add(o.stream.spec.DropAfter))
+	}
 	return next
 }
 
@@ -54,40 +58,133 @@ func (f *flushState) advance(s *Sender, now time.Time) {
 // begin starts to flush when there is nothing left to send, and stops when there
 // is again.
 func (f *flushState) begin(s *Sender, now time.Time) {
-	idle := len(s.objects) > 0 && s.fresh == len(s.objects) && !s.repairs.collecting() && !s.repairs.pending(s)
+	o := s.lastSent()
+	idle := o != nil && !s.repairs.collecting() && !s.repairs.pending(s)
 	switch {
 	case !idle:
 		f.running = false
 	case !f.running && !f.complete:
 		f.running, f.sent, f.due = true, 0, now
+		if o.stream != nil && !o.sent {
+			// The next message may tell as much.
+			f.due = now.Add(min(2*s.grtt.advertised(), s.flushInterval()))
+		}
 	}
 }
 
-// watch picks the object to be confirmed and judges the one that was.
+// lastSent returns the object whose end, or for now last symbol, was sent, when there
+// is nothing new to send.
+func (s *Sender) lastSent() *txObject {
+	switch {
+	case len(s.objects) == 0 || len(s.rounds) > 0:
+		return nil
+	case s.fresh == len(s.objects):
+		return s.objects[s.fresh-1]
+	}
+	if o := s.openStream(); s.streamIdle(o) {
+		return o
+	}
+	return nil
+}
+
+// watch judges the object that is being confirmed and, when that is over, picks the
+// next.
 func (f *flushState) watch(s *Sender, now time.Time) {
-	if o := f.object; o != nil {
-		switch {
-		case o.over:
-			f.object = nil
-		case confirmed(o):
-			s.finish(o, nil)
-			f.object = nil
-		case o.busy() || s.repairs.object == o:
-			f.alive = now // it is not the receivers who take their time
-		case now.Sub(f.alive) >= s.ackTimeout():
-			s.finish(o, fmt.Errorf("%w: %s", ErrNotAcked, missing(o)))
-			f.object = nil
-		}
-	}
-	if f.object != nil {
-		return
-	}
-	for _, o := range s.objects[:s.fresh] {
-		if !o.over && o.wantsAcks() {
-			f.object, f.attempts, f.ackDue, f.alive = o, 0, now, now
+	for {
+		f.judge(s, now)
+		if f.object != nil || !f.pick(s, now) {
 			return
 		}
 	}
+}
+
+func (f *flushState) judge(s *Sender, now time.Time) {
+	o := f.object
+	if o == nil {
+		return
+	}
+	switch {
+	case o.over:
+		f.object = nil
+	case confirmed(o):
+		f.end(s, o, nil)
+	case f.overdue(s, o, now):
+		f.dropLaggards(s, o)
+	case o.busy() || s.repairs.object == o:
+		f.alive = now // it is not the receivers who take their time
+	case now.Sub(f.alive) >= s.ackTimeout():
+		f.end(s, o, fmt.Errorf("%w: %s", ErrNotAcked, missing(o)))
+	}
+}
+
+// pick begins with the oldest object to be confirmed, or a point in the open stream.
+func (f *flushState) pick(s *Sender, now time.Time) bool {
+	for _, o := range s.objects[:s.fresh] {
+		if !o.over && o.wantsAcks() {
+			f.begins(o, now)
+			return true
+		}
+	}
+	if o := s.openStream(); o != nil && s.mark(o) {
+		f.begins(o, now)
+		return true
+	}
+	return false
+}
+
+func (f *flushState) begins(o *txObject, now time.Time) {
+	f.object, f.attempts, f.ackDue, f.alive = o, 0, now, now
+}
+
+// end ends the watermark: of an object, or of a point in a stream that goes on.
+func (f *flushState) end(s *Sender, o *txObject, err error) {
+	f.object = nil
+	if o.stream != nil && !o.sent {
+		s.marked(o, err)
+		return
+	}
+	if o.stream != nil && o.stream.marks.want {
+		o.stream.marks.asked.offset = o.stream.offset
+		s.marked(o, err)
+	}
+	s.finish(o, err)
+}
+
+// overdue reports whether a receiver has been waited for as long as it should.
+func (f *flushState) overdue(s *Sender, o *txObject, now time.Time) bool {
+	if t := o.stream; t != nil && !o.sent {
+		return t.spec.DropAfter > 0 && now.Sub(t.marks.since) >= t.spec.DropAfter || !o.busy() && now.Sub(f.alive) >= s.ackTimeout()
+	}
+	return o.late(now)
+}
+
+// dropLaggards ends the wait for whoever has not acknowledged o.
+func (f *flushState) dropLaggards(s *Sender, o *txObject) {
+	var rest []wire.NodeID
+	for _, id := range o.spec.AckNodes {
+		if o.acked[id] {
+			rest = append(rest, id)
+		} else {
+			s.emit(SenderEvent{Type: ReceiverDropped, Object: o.id, Node: id})
+		}
+	}
+	o.spec.AckNodes = rest
+	var err error
+	if !confirmed(o) {
+		err = fmt.Errorf("%w: %s", ErrNotAcked, missing(o))
+	}
+	if o.sent {
+		s.closeRepair(o)
+	}
+	f.end(s, o, err)
+}
+
+// watermark is the point of o to be acknowledged.
+func (o *txObject) watermark() fec.PayloadID {
+	if o.stream != nil && !o.sent {
+		return o.stream.marks.asked.id
+	}
+	return o.last()
 }
 
 // ackTimeout is how long to wait for a sign of life: no less than a few NACK cycles
@@ -125,8 +222,8 @@ func (f *flushState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool
 	if !f.running || now.Before(f.due) {
 		return false
 	}
-	last := s.objects[len(s.objects)-1]
-	f.append(s, last, nil, p)
+	last := s.lastSent()
+	f.append(s, last, last.last(), nil, p)
 	f.sent++
 	f.due = now.Add(s.flushInterval())
 	if f.sent >= s.cfg.RobustFactor {
@@ -142,7 +239,7 @@ func (f *flushState) transmitWatermark(s *Sender, now time.Time, p *datagram.Pac
 	if o == nil || o.over || o.busy() || now.Before(f.ackDue) {
 		return false
 	}
-	f.append(s, o, f.nodes(s, o), p)
+	f.append(s, o, o.watermark(), f.nodes(s, o), p)
 	f.attempts++
 	wait := s.flushInterval()
 	if n := f.attempts - s.cfg.RobustFactor; n > 0 {
@@ -154,8 +251,8 @@ func (f *flushState) transmitWatermark(s *Sender, now time.Time, p *datagram.Pac
 	return true
 }
 
-func (f *flushState) append(s *Sender, o *txObject, nodes []wire.NodeID, p *datagram.Packet) {
-	m := wire.Flush{Sender: s.common(), FEC: s.cfg.Encoding, Object: o.id, ID: o.last()}
+func (f *flushState) append(s *Sender, o *txObject, id fec.PayloadID, nodes []wire.NodeID, p *datagram.Packet) {
+	m := wire.Flush{Sender: s.common(), FEC: s.cfg.Encoding, Object: o.id, ID: id}
 	p.Data, _ = s.codec.AppendFlush(p.Data[:0], &m)
 	for _, id := range nodes {
 		p.Data = wire.NodeList(p.Data).Append(id)
@@ -217,7 +314,10 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 	}
 	_, o := s.find(a.Object)
 	// Not the source block length: NRL's NORM echoes another than it was asked.
-	if o == nil || !o.sent || !o.wantsAcks() || a.ID.SBN != o.last().SBN || a.ID.ESI != o.last().ESI || o.acked[m.Source] {
+	if o == nil || !o.sent && !o.marking() || !o.wantsAcks() || o.acked[m.Source] {
+		return
+	}
+	if id := o.watermark(); a.ID.SBN != id.SBN || a.ID.ESI != id.ESI {
 		return
 	}
 	// Strangers are counted as far as they are asked for or there is room; they
@@ -227,7 +327,13 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 	}
 	o.acked[m.Source] = true
 	s.flush.alive = now
-	s.emit(SenderEvent{Type: ObjectAcked, Object: o.id, Node: m.Source})
+	e := SenderEvent{Type: ObjectAcked, Object: o.id, Node: m.Source, Content: string(m.Content)}
+	if o.stream != nil {
+		if e.Offset = o.stream.offset; !o.sent {
+			e.Offset = o.stream.marks.asked.offset
+		}
+	}
+	s.emit(e)
 	s.flush.watch(s, now)
 }
 
@@ -235,6 +341,7 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 type squelchState struct {
 	wanted bool
 	lowest wire.TransportID
+	stream *txObject // of which an early part was asked for
 	due    time.Time
 }
 
@@ -261,9 +368,18 @@ func (q *squelchState) transmit(s *Sender, now time.Time, p *datagram.Packet) bo
 	}
 	q.wanted = false
 	q.due = now.Add(2 * s.grtt.advertised()) // at most once in this time
+	// The message has room for one position: to say where a stream begins it must be
+	// the first of the objects.
+	for q.stream != nil && s.objects[0] != q.stream && s.objects[0].over {
+		s.drop(0)
+	}
+	q.stream = nil
 	m := wire.Squelch{Sender: s.common(), FEC: s.cfg.Encoding, Object: s.nextID}
 	if len(s.objects) > 0 {
 		m.Object = s.objects[0].id
+		if t := s.objects[0].stream; t != nil {
+			m.ID.SBN = t.ids.wire(t.low) // what is before it is gone too
+		}
 	}
 	p.Data, _ = s.codec.AppendSquelch(p.Data[:0], &m)
 	// Then the gaps within the window, from the lowest asked for on, up to the
@@ -275,8 +391,9 @@ func (q *squelchState) transmit(s *Sender, now time.Time, p *datagram.Packet) bo
 	i, _ := s.find(id)
 	for room := s.cfg.SegmentSize / 2; id != s.nextID && room > 0; id++ {
 		if i < len(s.objects) && s.objects[i].id == id {
-			i++
-			continue
+			if i++; !s.objects[i-1].closed {
+				continue
+			}
 		}
 		p.Data = wire.TransportIDList(p.Data).Append(id)
 		room--

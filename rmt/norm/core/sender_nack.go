@@ -91,7 +91,7 @@ func (in *intake) request(r wire.Request) {
 		return
 	}
 	_, o := in.s.find(r.First.Object)
-	if o == nil || r.First.Object != r.Last.Object {
+	if o == nil || o.closed || r.First.Object != r.Last.Object {
 		in.unknown(r.First.Object)
 		return
 	}
@@ -101,17 +101,39 @@ func (in *intake) request(r wire.Request) {
 			in.took(o)
 		}
 	}
+	if r.Flags&(wire.NackBlock|wire.NackSegment) == 0 {
+		return
+	}
+	lo, hi, ok := in.numbers(o, r.First.ID.SBN, r.Last.ID.SBN)
 	switch {
-	case r.Flags&wire.NackBlock != 0, r.Flags&wire.NackSegment != 0 && r.First.ID.SBN != r.Last.ID.SBN:
+	case !ok:
+	case r.Flags&wire.NackBlock != 0, lo != hi:
 		in.endBlock()
-		in.blocks(o, r.First.ID.SBN, r.Last.ID.SBN)
+		in.blocks(o, lo, hi)
 	case r.Form == wire.Erasures:
 		// The symbol ID is a count (RFC 5740 section 4.3.1).
-		k := o.part.BlockLen(r.First.ID.SBN)
-		in.symbols(o, r.First.ID.SBN, k, k+int(r.First.ID.ESI)-1)
-	case r.Flags&wire.NackSegment != 0:
-		in.symbols(o, r.First.ID.SBN, int(r.First.ID.ESI), int(r.Last.ID.ESI))
+		k := o.part.BlockLen(lo)
+		in.symbols(o, lo, k, k+int(r.First.ID.ESI)-1)
+	default:
+		in.symbols(o, lo, int(r.First.ID.ESI), int(r.Last.ID.ESI))
 	}
+}
+
+// numbers returns the local numbers of the blocks of a request. What a stream no
+// longer keeps is answered by SQUELCH.
+func (in *intake) numbers(o *txObject, first, last uint32) (lo, hi uint32, ok bool) {
+	t := o.stream
+	if t == nil {
+		return first, last, true
+	}
+	lo, known := t.ids.local(first, o.sbn)
+	hi, ok = t.ids.local(last, o.sbn)
+	if !known || lo < t.low {
+		in.gone(o.id)
+		in.s.squelch.stream = o
+		lo = t.low
+	}
+	return lo, hi, ok && lo <= hi
 }
 
 func (in *intake) took(o *txObject) {
@@ -126,13 +148,19 @@ func (in *intake) objects(first, last wire.TransportID) {
 	id := first // the next of the range
 	for ; i < len(s.objects) && s.objects[i].id.Sub(last) <= 0; i++ {
 		o := s.objects[i]
-		if o.id != id {
+		if o.id != id || o.closed {
 			in.unknown(id)
 		}
-		id = o.id + 1
+		if id = o.id + 1; o.closed {
+			continue
+		}
 		if set := in.set(o, 0); set != nil && o.hasInfo && o.infoSent {
 			set.info = true
 			in.took(o)
+		}
+		if t := o.stream; t != nil && o.sbn > t.low {
+			in.blocks(o, o.sbn-1, o.sbn) // to join in, not the whole buffer
+			continue
 		}
 		in.blocks(o, 0, ^uint32(0))
 	}
@@ -143,7 +171,14 @@ func (in *intake) objects(first, last wire.TransportID) {
 
 // unknown answers for an object that is no longer, or not yet, there.
 func (in *intake) unknown(id wire.TransportID) {
-	if in.squelched == 0 && id.Sub(in.s.nextID) < 0 {
+	if id.Sub(in.s.nextID) < 0 {
+		in.gone(id)
+	}
+}
+
+// gone has SQUELCH say what is no longer to be had.
+func (in *intake) gone(id wire.TransportID) {
+	if in.squelched == 0 {
 		in.squelched++
 		in.s.squelch.ask(in.now, id)
 	}
@@ -152,6 +187,13 @@ func (in *intake) unknown(id wire.TransportID) {
 // blocks takes a request for whole blocks, as far as they were sent.
 func (in *intake) blocks(o *txObject, lo, hi uint32) {
 	sent := o.sbn // the block the first pass is in, or the one after the last
+	if o.stream != nil {
+		lo = max(lo, o.stream.low)
+		if n := o.sourceSent(sent); n > 0 && lo <= sent && sent <= hi {
+			in.symbols(o, sent, 0, n-1) // all there is of it for now
+			in.endBlock()
+		}
+	}
 	if sent == 0 {
 		return
 	}
@@ -163,6 +205,7 @@ func (in *intake) blocks(o *txObject, lo, hi uint32) {
 		lo = in.at.block + 1 // the rest of it is still ahead
 	}
 	if set := in.set(o, lo); set != nil && set.whole.add(lo, hi, maxRepairRanges) {
+		o.touch(in.now, lo)
 		in.took(o)
 	}
 }
@@ -172,12 +215,16 @@ func (in *intake) blocks(o *txObject, lo, hi uint32) {
 func (in *intake) symbols(o *txObject, sbn uint32, lo, hi int) {
 	k := o.part.BlockLen(sbn)
 	hi = min(hi, k+int(o.oti.Parity)-1)
+	if t := o.stream; t != nil && !t.ended && o.sourceSent(sbn) < k {
+		hi = min(hi, o.sourceSent(sbn)-1) // who asks for more wonders whether there is more
+	}
 	if lo > hi || k == 0 || (position{o.id, sbn, 0}).compare(o.position()) >= 0 {
 		return
 	}
 	if in.object != o || in.block.sbn != sbn {
 		in.endBlock()
 		in.object, in.block = o, blockNeed{sbn: sbn}
+		o.touch(in.now, sbn)
 	}
 	in.block.symbols.addRange(lo, hi)
 }

@@ -15,7 +15,7 @@ type txObject struct {
 	id      wire.TransportID
 	spec    ObjectSpec
 	oti     fec.OTI
-	part    fec.Partition
+	part    layout
 	flags   wire.Flags
 	hasInfo bool
 
@@ -30,7 +30,10 @@ type txObject struct {
 	parityUsed blockMemo // parity symbols sent of each block, when not AutoParity
 	active     time.Time // last sent from or asked for
 	acked      map[wire.NodeID]bool
-	over       bool // ObjectDone was emitted
+	over       bool      // ObjectDone was emitted
+	ended      time.Time // the first pass
+	closed     bool      // to requests for repair
+	stream     *txStream // nil for an object of one piece
 }
 
 func (o *txObject) wantsAcks() bool { return o.spec.AckCount > 0 || len(o.spec.AckNodes) > 0 }
@@ -38,7 +41,15 @@ func (o *txObject) wantsAcks() bool { return o.spec.AckCount > 0 || len(o.spec.A
 // busy reports whether repairs are due or about to be.
 func (o *txObject) busy() bool { return !o.want.empty() || !o.repair.empty() }
 
+// due reports whether the first pass has something to send.
+func (o *txObject) due(auto int) bool {
+	return o.stream == nil || o.hasInfo && !o.infoSent || o.ready(auto)
+}
+
 func (o *txObject) progress() int64 {
+	if o.stream != nil {
+		return int64(o.sentOffset())
+	}
 	if o.sent {
 		return o.spec.Size
 	}
@@ -47,11 +58,18 @@ func (o *txObject) progress() int64 {
 
 // position is how far the first pass has come; everything before it was sent.
 func (o *txObject) position() position {
-	return position{o.id, o.sbn, uint16(o.esi)}
+	return position{o.id, o.sbn, uint32(o.esi)}
 }
 
-// last names the object's last source symbol: the point a FLUSH speaks of.
+// last names the object's last source symbol, of a stream the last that was sent: the
+// point a FLUSH speaks of.
 func (o *txObject) last() fec.PayloadID {
+	if t := o.stream; t != nil {
+		if o.esi == 0 {
+			return o.payloadID(o.sbn-1, t.k-1)
+		}
+		return o.payloadID(o.sbn, min(o.esi, t.k)-1)
+	}
 	if o.part.Blocks() == 0 {
 		return fec.PayloadID{}
 	}
@@ -60,11 +78,24 @@ func (o *txObject) last() fec.PayloadID {
 }
 
 func (o *txObject) payloadID(sbn uint32, esi int) fec.PayloadID {
-	id := fec.PayloadID{SBN: sbn, ESI: uint16(esi)}
+	id := fec.PayloadID{SBN: sbn, ESI: uint32(esi)}
+	if o.stream != nil {
+		id.SBN = o.stream.ids.wire(sbn)
+	}
 	if o.oti.EncodingID == fec.SmallBlockSystematic {
 		id.SourceBlockLen = uint16(o.part.BlockLen(sbn))
 	}
 	return id
+}
+
+// sourceSent returns how many source symbols of a block were sent in the first pass,
+// of one that lies behind that point or before it.
+func (o *txObject) sourceSent(sbn uint32) int {
+	k := o.part.BlockLen(sbn)
+	if o.stream != nil && sbn == o.sbn {
+		return min(o.esi, k)
+	}
+	return k
 }
 
 // transmitFresh sends the next message of the first pass.
@@ -80,11 +111,11 @@ func (s *Sender) transmitFresh(now time.Time, p *datagram.Packet) bool {
 		if s.endPass(o) {
 			continue
 		}
-		k := o.part.BlockLen(o.sbn)
-		sbn, esi := o.sbn, o.esi
-		if o.esi++; o.esi >= k+s.cfg.AutoParity {
-			o.sbn, o.esi = o.sbn+1, 0
+		if !o.due(s.cfg.AutoParity) {
+			return false // what follows a stream waits for its end
 		}
+		k := o.part.BlockLen(o.sbn)
+		sbn, esi := o.next(s)
 		if !s.appendData(now, o, sbn, esi, 0, p) {
 			continue // the object failed and is gone
 		}
@@ -99,13 +130,33 @@ func (s *Sender) transmitFresh(now time.Time, p *datagram.Packet) bool {
 	return false
 }
 
+// next returns the symbol at the object's position and moves on.
+func (o *txObject) next(s *Sender) (sbn uint32, esi int) {
+	if o.stream != nil {
+		return o.nextSymbol(s)
+	}
+	sbn, esi = o.sbn, o.esi
+	if o.esi++; o.esi >= o.part.BlockLen(sbn)+s.cfg.AutoParity {
+		o.sbn, o.esi = o.sbn+1, 0
+	}
+	return sbn, esi
+}
+
 // endPass notes the end of the first pass.
 func (s *Sender) endPass(o *txObject) bool {
-	if uint64(o.sbn) < o.part.Blocks() || (o.hasInfo && !o.infoSent) {
+	if t := o.stream; t != nil {
+		if !t.ended || o.due(s.cfg.AutoParity) {
+			return false
+		}
+	} else if uint64(o.sbn) < o.part.Blocks() || (o.hasInfo && !o.infoSent) {
 		return false
 	}
 	if !o.sent {
-		o.sent = true
+		o.sent, o.ended = true, s.now
+		if o.stream != nil {
+			o.stream.marks.asking = false // now the end is asked for
+			clear(o.acked)
+		}
 		s.fresh++
 		s.emit(SenderEvent{Type: ObjectSent, Object: o.id})
 		s.flush.watch(s, s.now)
@@ -125,7 +176,7 @@ func (s *Sender) appendInfo(now time.Time, o *txObject, flags wire.Flags, p *dat
 // appendData writes the NORM_DATA message of one symbol. It returns false when the
 // source could not be read; the object has then failed.
 func (s *Sender) appendData(now time.Time, o *txObject, sbn uint32, esi int, flags wire.Flags, p *datagram.Packet) bool {
-	b, err := s.cache.block(o, sbn)
+	b, err := s.block(o, sbn)
 	if err != nil {
 		s.fail(o, err)
 		return false
@@ -141,7 +192,27 @@ func (s *Sender) appendData(now time.Time, o *txObject, sbn uint32, esi int, fla
 		p.Data = b.appendParity(p.Data, esi-k)
 	}
 	o.active = now
+	o.touch(now, sbn)
 	return true
+}
+
+// block returns the content of a block.
+func (s *Sender) block(o *txObject, sbn uint32) (*cachedBlock, error) {
+	if o.stream == nil {
+		return s.cache.block(o, sbn)
+	}
+	b := o.stream.block(sbn)
+	if b == nil {
+		return nil, ErrStreamClosed // cannot be: what was dropped is not repaired
+	}
+	if b.code == nil {
+		code, err := s.cache.code(o, o.stream.k)
+		if err != nil {
+			return nil, err
+		}
+		b.code = code
+	}
+	return &b.cachedBlock, nil
 }
 
 // A blockCache keeps the blocks read last, so that a block is read once for its

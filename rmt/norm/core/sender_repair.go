@@ -40,6 +40,38 @@ func (r *repairSet) clear() {
 	r.partial = r.partial[:0]
 }
 
+// has reports whether anything of a block was asked for.
+func (r *repairSet) has(sbn uint32) bool {
+	i := r.search(sbn)
+	return i < len(r.partial) && r.partial[i].sbn == sbn || r.whole.has(sbn)
+}
+
+// covers reports whether all of the symbols of a block were asked for.
+func (r *repairSet) covers(sbn uint32, want *symbolSet) bool {
+	if r.whole.has(sbn) {
+		return true
+	}
+	i := r.search(sbn)
+	return i < len(r.partial) && r.partial[i].sbn == sbn && r.partial[i].symbols.contains(want)
+}
+
+// below forgets what was asked for before a block.
+func (r *repairSet) below(sbn uint32) {
+	r.whole.below(sbn)
+	if i := r.search(sbn); i > 0 {
+		r.partial = append(r.partial[:0], r.partial[i:]...)
+	}
+}
+
+// rebase lowers all block numbers by d.
+func (r *repairSet) rebase(d uint32) {
+	r.below(d)
+	r.whole.rebase(d)
+	for i := range r.partial {
+		r.partial[i].sbn -= d
+	}
+}
+
 func (r *repairSet) search(sbn uint32) int {
 	if n := len(r.partial); n > 0 && r.partial[n-1].sbn < sbn {
 		return n
@@ -160,7 +192,7 @@ func (c *repairCycle) pending(s *Sender) bool {
 // next, or at the end of the new data.
 func (s *Sender) position() position {
 	if c := &s.repairs; c.object != nil {
-		return position{c.object.id, c.sbn, uint16(c.at)}
+		return position{c.object.id, c.sbn, uint32(c.at)}
 	}
 	for _, o := range s.objects {
 		if !o.repair.empty() {
@@ -169,6 +201,10 @@ func (s *Sender) position() position {
 	}
 	if s.fresh < len(s.objects) {
 		return s.objects[s.fresh].position()
+	}
+	if len(s.rounds) > 0 {
+		r := &s.rounds[0]
+		return position{r.o.id, r.sbn, uint32(r.esi)}
 	}
 	return position{object: s.nextID}
 }
@@ -223,7 +259,7 @@ func (s *Sender) nextRepair(now time.Time, p *datagram.Packet) bool {
 		c.object, c.sbn, c.at, c.symbols, c.flags = o, need.sbn, 0, symbolSet{}, wire.FlagRepair
 		if whole {
 			c.flags |= wire.FlagExplicit
-			c.symbols.addRange(0, o.part.BlockLen(need.sbn)-1)
+			c.symbols.addRange(0, o.sourceSent(need.sbn)-1)
 			return true
 		}
 		s.chooseSymbols(o, &need)
@@ -240,6 +276,17 @@ func (s *Sender) chooseSymbols(o *txObject, need *blockNeed) {
 	c := &s.repairs
 	k, parity := o.part.BlockLen(need.sbn), int(o.oti.Parity)
 	used := max(o.parityUsed.get(need.sbn), s.cfg.AutoParity)
+	if sent := o.sourceSent(need.sbn); sent < k {
+		// Of a block still being written there is no parity (RFC 5740 section
+		// 4.2.3.1).
+		c.symbols = need.symbols
+		c.symbols.keep(sent)
+		if o.stream.ended {
+			c.symbols.add(sent - 1) // whoever asks for parity does not know that this is the end
+		}
+		c.flags |= wire.FlagExplicit
+		return
+	}
 	if count := need.count; used+count <= parity {
 		if s.fresh == len(s.objects) {
 			// Nothing new is left: a repair that is lost costs a whole cycle of
@@ -262,6 +309,16 @@ type blockMemo struct {
 	values map[uint32]int
 	ring   []uint32
 	at     int
+}
+
+// rebase lowers all block numbers by d.
+func (m *blockMemo) rebase(d uint32) {
+	old := m.values
+	m.values = make(map[uint32]int, len(old))
+	for i, sbn := range m.ring {
+		m.ring[i] = sbn - d // those before d wrap to numbers not in use
+		m.values[sbn-d] = old[sbn]
+	}
 }
 
 func (m *blockMemo) get(sbn uint32) int { return m.values[sbn] }

@@ -38,6 +38,7 @@ type rxCopy struct {
 	received bool
 	done     bool
 	err      error
+	stream   *rxStreamCopy
 }
 
 var errRefused = errors.New("not wanted")
@@ -61,7 +62,9 @@ func (w *world) receiver(cfg ReceiverConfig, out, in netem.Link) *rxNode {
 func (n *rxNode) drain(now time.Time) {
 	for e, ok := n.Event(); ok; e, ok = n.Event() {
 		o := n.objects[e.Key]
-		if o == nil {
+		// Late messages of an earlier instance can be taken for a restart.
+		again := o != nil && e.Type == ObjectNew && errors.Is(o.err, ErrSenderRestarted)
+		if o == nil || again {
 			o = &rxCopy{}
 			n.objects[e.Key] = o
 		}
@@ -77,6 +80,8 @@ func (n *rxNode) drain(now time.Time) {
 		switch e.Type {
 		case ObjectNew:
 			n.begin(now, o, &e)
+		case StreamReadable:
+			n.readable(o, e.Key)
 		case InfoReceived:
 			if o.hasInfo {
 				n.w.t.Errorf("%s: second INFO of %v", n.node.Name, e.Key)
@@ -105,7 +110,11 @@ func (n *rxNode) begin(now time.Time, o *rxCopy, e *ReceiverEvent) {
 	if o.known {
 		n.w.t.Errorf("%s: %v announced twice", n.node.Name, e.Key)
 	}
-	o.known, o.size, o.source, o.blocks = true, e.Size, n.w.source(e.Key), map[int64]bool{}
+	if o.known, o.size = true, e.Size; e.Stream {
+		o.stream = &rxStreamCopy{}
+	} else {
+		o.source, o.blocks = n.w.source(e.Key), map[int64]bool{}
+	}
 	if n.refuse != nil && n.refuse(e.Key) {
 		n.Stored(now, e.Key, errRefused)
 		o.err = errRefused
@@ -156,6 +165,11 @@ func (n *rxNode) stall(on bool) {
 				n.Release(b)
 			}
 			n.held = nil
+			for key, o := range n.objects {
+				if o.stream != nil && o.stream.pending && o.err == nil {
+					n.readStream(o, key)
+				}
+			}
 		})
 	}
 }

@@ -98,11 +98,22 @@ func (w *world) dump() {
 		w.t.Logf("receiver %d: %+v", i, n.Stats())
 		for _, m := range n.order {
 			need, ok := m.earliestNeed(m.newest())
+			for _, o := range m.objects {
+				if o != nil && o.stream != nil {
+					x := *o.stream
+					held := len(x.held)
+					x.held = nil
+					w.t.Logf("  stream of %v, state %v, %d held, %d begun, done %v: %+v", o.key.Object, o.state, held, len(o.blocks), o.done.ranges, x)
+				}
+			}
 			w.t.Logf("  sender %v.%d base %v %d objects, at %v end %v, needs %v %v, nack %v, silence %d", m.key.Node, m.instance, m.base, len(m.objects), m.at, m.end, need, ok, m.nack.phase, m.silence)
 		}
 		for key, o := range n.objects {
 			if !o.done {
 				w.t.Logf("  object %v: known %v received %v, %v", key, o.known, o.received, o.err)
+				if o.stream != nil {
+					w.t.Logf("  read %+v", *o.stream)
+				}
 			}
 		}
 	}

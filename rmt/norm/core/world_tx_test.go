@@ -36,11 +36,13 @@ type txCopy struct {
 	left      bool // its sender was shut down or vanished
 	shut      bool // before it was done
 	canceled  bool
+	stream    *txStreamCopy
 }
 
 type txWaiting struct {
-	data []byte
-	spec ObjectSpec
+	data   []byte
+	spec   ObjectSpec
+	stream *streamPlan
 }
 
 func (w *world) sender(cfg SenderConfig, out, in netem.Link) *txNode {
@@ -69,6 +71,7 @@ func (w *world) newSender(cfg SenderConfig) *Sender {
 func (n *txNode) restart(cfg SenderConfig) {
 	for _, o := range n.objects {
 		o.restarted = true
+		o.stopWriting()
 		o.abandoned = !o.done
 	}
 	n.waiting = nil
@@ -79,12 +82,19 @@ func (n *txNode) restart(cfg SenderConfig) {
 
 // send enqueues data, or has it wait until there is room.
 func (n *txNode) send(data []byte, spec ObjectSpec) {
-	n.waiting = append(n.waiting, txWaiting{data, spec})
+	n.waiting = append(n.waiting, txWaiting{data: data, spec: spec})
 	n.node.Run(n.enqueue)
 }
 
 func (n *txNode) enqueue(now time.Time) {
 	for len(n.waiting) > 0 {
+		if p := n.waiting[0].stream; p != nil {
+			if !n.beginStream(now, p) {
+				return
+			}
+			n.waiting = n.waiting[1:]
+			continue
+		}
 		data, spec := n.waiting[0].data, n.waiting[0].spec
 		spec.Source, spec.Size = bytes.NewReader(data), int64(len(data))
 		id, err := n.Enqueue(now, spec)
@@ -120,9 +130,16 @@ func (n *txNode) drain(now time.Time) {
 			n.closed = true
 			continue
 		}
+		if e.Type == StreamVacancy || e.Type == StreamAcked {
+			n.streamEvent(&e)
+			continue
+		}
 		o := n.copyOf(n.key(e.Object))
 		switch e.Type {
 		case ObjectAcked:
+			if o.stream != nil {
+				continue
+			}
 			if o.acked[e.Node] {
 				t.Errorf("%v acknowledged twice by %v", o.key, e.Node)
 			}
@@ -130,6 +147,8 @@ func (n *txNode) drain(now time.Time) {
 			if !n.w.has(e.Node, o.key) {
 				t.Errorf("%v acknowledged by %v, which does not have it", o.key, e.Node)
 			}
+		case ReceiverDropped:
+			o.spec.AckNodes = slices.DeleteFunc(slices.Clone(o.spec.AckNodes), func(id wire.NodeID) bool { return id == e.Node })
 		case ObjectDone:
 			if o.done {
 				t.Errorf("%v done twice", o.key)

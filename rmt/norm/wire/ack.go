@@ -37,6 +37,11 @@ type Ack struct {
 	AckType AckType
 	AckID   uint8 // of the CMD(ACK_REQ); not used with AckCC and AckFlush
 
+	// Content is what the receiving application says with it, in NRL's private
+	// extension 65. The wire holds it padded with zeros, to two bytes less than a
+	// multiple of four; it aliases the message.
+	Content []byte
+
 	// Payload is empty with AckCC, a FlushAck with AckFlush, and else the
 	// application's.
 	Payload []byte
@@ -49,12 +54,44 @@ func (c Codec) ParseAck(b []byte, m *Ack) error {
 		return err
 	}
 	m.AckType, m.AckID, m.Payload = AckType(b[14]), b[15], h.tail(b)
+	m.Content = ackContent(b[feedbackBase:h.HeaderLen])
 	return nil
 }
 
 // AppendAck appends a NORM_ACK message.
 func (c Codec) AppendAck(dst []byte, m *Ack) ([]byte, error) {
-	return append(m.append(dst, TypeAck, byte(m.AckType), m.AckID), m.Payload...), nil
+	if len(m.Content) > MaxAckContent {
+		return dst, fail("ACK", "application content", ErrRange)
+	}
+	start := len(dst)
+	dst = m.append(dst, TypeAck, byte(m.AckType), m.AckID)
+	if len(m.Content) > 0 {
+		words := (len(m.Content) + 2 + 3) / 4
+		dst[start+1] += byte(words) // hdr_len
+		dst = append(append(dst, extAppAck, byte(words)), m.Content...)
+		for range words*4 - 2 - len(m.Content) {
+			dst = append(dst, 0)
+		}
+	}
+	return append(dst, m.Payload...), nil
+}
+
+// MaxAckContent is the most that fits a header with the other extensions, in bytes.
+const MaxAckContent = 900
+
+// ackContent returns the content of NRL's extension among x, which was checked before;
+// nil when there is none.
+func ackContent(x extensions) []byte {
+	for len(x) > 0 {
+		het, ext, ok := x.next()
+		if !ok {
+			return nil
+		}
+		if het == extAppAck {
+			return ext[2:len(ext):len(ext)]
+		}
+	}
+	return nil
 }
 
 // FlushAck is the payload of an Ack of type AckFlush: the position of the

@@ -37,8 +37,10 @@ const (
 
 // format returns the payload ID layout of id, where no EXT_FTI says more.
 func (c Codec) format(id fec.EncodingID) (fec.PayloadIDFormat, error) {
-	o := fec.OTI{EncodingID: id, M: c.M}
-	return o.PayloadIDFormat()
+	if ftiLen(id) == 0 { // a scheme that NORM has no EXT_FTI for
+		return 0, fec.ErrUnknownScheme
+	}
+	return fec.PayloadIDFormatOf(id, c.M)
 }
 
 // fits reports whether layout f can hold id's symbol ID. Block numbers wrap, in

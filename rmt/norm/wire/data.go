@@ -91,11 +91,10 @@ func (c Codec) AppendDataHeader(dst []byte, m *Data) ([]byte, error) {
 	if m.HasFTI && m.FTI.EncodingID != m.FEC {
 		return dst, fail("DATA", "EXT_FTI", ErrExtension)
 	}
-	o := fec.OTI{EncodingID: m.FEC, M: c.M}
 	if m.HasFTI {
-		o.M = m.FTI.M
+		c.M = m.FTI.M
 	}
-	f, err := o.PayloadIDFormat()
+	f, err := c.format(m.FEC)
 	if err != nil {
 		return dst, fail("DATA", "fec_id", err)
 	}

@@ -15,7 +15,7 @@ func Example() {
 	packet, _ := codec.AppendNackHeader(make([]byte, 0, 1500), &nack)
 	var requests wire.RequestBuilder
 	requests.Reset(packet, 1400, codec)
-	item := func(esi uint16) wire.Item {
+	item := func(esi uint32) wire.Item {
 		return wire.Item{FEC: fec.ReedSolomonGF8, Object: 5, ID: fec.PayloadID{SBN: 2, ESI: esi}}
 	}
 	requests.Add(wire.NackSegment, item(64), item(65))

@@ -1,11 +1,12 @@
 package wire
 
-// Header extension types (RFC 5740 section 8.1.1). EXT_AUTH (1) and NRL's private
-// 65, like all others, are skipped.
+// Header extension types (RFC 5740 section 8.1.1). EXT_AUTH (1) and all others are
+// skipped.
 const (
-	extCC   = 3   // EXT_CC, section 4.2.3.5
-	extFTI  = 64  // EXT_FTI, section 4.2.1
-	extRate = 128 // EXT_RATE, section 4.2.3.4
+	extAppAck = 65  // NRL's private one, in ACK
+	extCC     = 3   // EXT_CC, section 4.2.3.5
+	extFTI    = 64  // EXT_FTI, section 4.2.1
+	extRate   = 128 // EXT_RATE, section 4.2.3.4
 
 	extDelivery = 112 // this package's own, see Delivery; not registered
 )

@@ -33,7 +33,7 @@ func (c Codec) parseFTI(id fec.EncodingID, ext []byte, o *fec.OTI) (known bool, 
 		EncodingID:     id,
 		TransferLength: uint64(binary.BigEndian.Uint16(ext[2:]))<<32 | uint64(binary.BigEndian.Uint32(ext[4:])),
 	}
-	var last uint16
+	var last uint32
 	switch id {
 	case fec.CompactNoCode: // reserved 16, E 16, B 32
 		o.SymbolSize = binary.BigEndian.Uint16(ext[10:])
@@ -41,19 +41,19 @@ func (c Codec) parseFTI(id fec.EncodingID, ext []byte, o *fec.OTI) (known bool, 
 		if ext[12]|ext[13] != 0 {
 			return false, "EXT_FTI maximum source block length", ErrExtension
 		}
-		o.MaxBlockLen = binary.BigEndian.Uint16(ext[14:])
+		o.MaxBlockLen = uint32(binary.BigEndian.Uint16(ext[14:]))
 		return true, "", nil
 	case fec.ReedSolomonGF8: // E 16, B 8, last 8
 		o.SymbolSize = binary.BigEndian.Uint16(ext[8:])
-		o.MaxBlockLen, last = uint16(ext[10]), uint16(ext[11])
+		o.MaxBlockLen, last = uint32(ext[10]), uint32(ext[11])
 	case fec.ReedSolomonGF2m: // m 8, G 8, E 16, B 16, last 16
 		o.M, o.G = orDefault(ext[8], 8), orDefault(ext[9], 1)
 		o.SymbolSize = binary.BigEndian.Uint16(ext[10:])
-		o.MaxBlockLen, last = binary.BigEndian.Uint16(ext[12:]), binary.BigEndian.Uint16(ext[14:])
+		o.MaxBlockLen, last = uint32(binary.BigEndian.Uint16(ext[12:])), uint32(binary.BigEndian.Uint16(ext[14:]))
 	case fec.SmallBlockSystematic: // FEC Instance ID 16, E 16, B 16, last 16
 		o.InstanceID = binary.BigEndian.Uint16(ext[8:])
 		o.SymbolSize = binary.BigEndian.Uint16(ext[10:])
-		o.MaxBlockLen, last = binary.BigEndian.Uint16(ext[12:]), binary.BigEndian.Uint16(ext[14:])
+		o.MaxBlockLen, last = uint32(binary.BigEndian.Uint16(ext[12:])), uint32(binary.BigEndian.Uint16(ext[14:]))
 	}
 	maxN := c.FTI == FTIRFC5510 || c.FTI == FTIAuto && last >= o.MaxBlockLen
 	switch {
@@ -76,16 +76,16 @@ func (c Codec) appendFTI(dst []byte, o *fec.OTI) ([]byte, string, error) {
 	if o.TransferLength > fec.MaxTransferLength {
 		return dst, "EXT_FTI object_size", ErrRange
 	}
-	last := uint32(o.Parity)
+	last := o.Parity
 	if c.FTI == FTIRFC5510 || c.FTI == FTIAuto && o.Parity >= o.MaxBlockLen {
-		last += uint32(o.MaxBlockLen)
+		last += o.MaxBlockLen
 	}
 	limit := uint32(1<<16 - 1)
 	if o.EncodingID == fec.ReedSolomonGF8 {
 		limit = 1<<8 - 1
 	}
 	switch {
-	case uint32(o.MaxBlockLen) > limit:
+	case o.MaxBlockLen > limit:
 		return dst, "EXT_FTI maximum source block length", ErrRange
 	case last > limit && o.EncodingID != fec.CompactNoCode:
 		return dst, "EXT_FTI parity", ErrRange

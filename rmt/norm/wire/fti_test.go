@@ -13,7 +13,7 @@ func TestFTIStyles(t *testing.T) {
 	for _, tt := range []struct {
 		style   FTIStyle
 		b, last byte
-		parity  uint16
+		parity  uint32
 		ok      bool
 	}{
 		{FTIAuto, 64, 16, 16, true},
@@ -39,7 +39,7 @@ func TestFTIStyles(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || m.FTI.Parity != tt.parity || m.FTI.MaxBlockLen != uint16(tt.b) {
+		if err != nil || m.FTI.Parity != tt.parity || m.FTI.MaxBlockLen != uint32(tt.b) {
 			t.Errorf("style %d, B %d, last %d: %+v, %v, want parity %d", tt.style, tt.b, tt.last, m.FTI, err, tt.parity)
 		}
 	}
@@ -49,8 +49,8 @@ func TestFTIStyles(t *testing.T) {
 // what FTIAuto writes whenever there is less parity than source.
 func TestFTIRoundTrip(t *testing.T) {
 	for _, id := range []fec.EncodingID{2, 5, 129} {
-		for b := uint16(0); b <= 255; b++ {
-			for parity := uint16(0); b+parity <= 255; parity++ {
+		for b := uint32(0); b <= 255; b++ {
+			for parity := uint32(0); b+parity <= 255; parity++ {
 				o := fec.OTI{EncodingID: id, TransferLength: 1, SymbolSize: 2, MaxBlockLen: b, Parity: parity}
 				if id == 2 {
 					o.M, o.G = 16, 1

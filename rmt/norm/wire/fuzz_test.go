@@ -155,9 +155,9 @@ func FuzzRequests(f *testing.F) {
 func FuzzBuilder(f *testing.F) {
 	f.Add(byte(1), uint16(1), uint16(3), uint32(2), uint32(2), uint16(7), uint16(9), uint16(100))
 	f.Fuzz(func(t *testing.T, flags byte, o1, o2 uint16, s1, s2 uint32, e1, e2, limit uint16) {
-		first, last := item5(TransportID(o1), s1&0xffffff, e1&0xff), item129(TransportID(o2), s2, e2)
+		first, last := item5(TransportID(o1), s1&0xffffff, uint32(e1&0xff)), item129(TransportID(o2), s2, uint32(e2))
 		if flags&0x10 != 0 {
-			last = item5(TransportID(o2), s2&0xffffff, e2&0xff)
+			last = item5(TransportID(o2), s2&0xffffff, uint32(e2&0xff))
 		}
 		// What does not count at the level of the flags does not come back.
 		for _, it := range []*Item{&first, &last} {

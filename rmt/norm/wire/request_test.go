@@ -9,11 +9,11 @@ import (
 	"github.com/gomulticast/multicast/rmt/fec"
 )
 
-func item129(o TransportID, sbn uint32, esi uint16) Item {
+func item129(o TransportID, sbn, esi uint32) Item {
 	return Item{FEC: 129, Object: o, ID: fec.PayloadID{SBN: sbn, SourceBlockLen: 32, ESI: esi}}
 }
 
-func item5(o TransportID, sbn uint32, esi uint16) Item {
+func item5(o TransportID, sbn, esi uint32) Item {
 	return Item{FEC: 5, Object: o, ID: fec.PayloadID{SBN: sbn, ESI: esi}}
 }
 

@@ -1,0 +1,6 @@
+//go:build !race
+
+package madcap
+
+// underRace makes the long tests shorter.
+const underRace = false

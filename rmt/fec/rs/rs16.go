@@ -1,0 +1,234 @@
+package rs
+
+import (
+	"fmt"
+
+	"github.com/gomulticast/multicast/rmt/fec"
+)
+
+// A Code16 is the code over GF(2^16) for blocks of one length, FEC Encoding ID 2 with
+// m = 16 (RFC 5510 section 4). Symbols are of an even number of bytes. Unlike [Code] it
+// has scratch space: it is not for concurrent use.
+//
+// An element is two bytes of a symbol: with the matrix [Rizzo] in little-endian order,
+// which is what NRL's code comes to on the machines it is used on, with [Powers] in
+// network byte order.
+type Code16 struct {
+	f       *field16
+	points  Matrix
+	base    int // source symbols of the code, k or more: the others are zeros
+	k       int
+	parity  int
+	logW    []uint16 // by source symbol; see matrix
+	m       multiplier
+	present []bool // scratch of check and Decode
+	left    []uint16
+}
+
+var _ fec.Code = (*Code16)(nil)
+
+// New16 returns the code for blocks of k source symbols with up to parity parity
+// symbols, in an object whose maximum block length is maxBlockLen. It fails with
+// fec.ErrCodeSize unless 1 <= k <= maxBlockLen and maxBlockLen + parity <= 65,535. The
+// matrix [Sequential] is not used with GF(2^16), and fails.
+func New16(p Profile, maxBlockLen, parity, k int) (*Code16, error) {
+	if p.Matrix > Powers || p.Shortening > Fresh {
+		return nil, fmt.Errorf("rs: no such profile over GF(2^16): %v", p)
+	}
+	if k < 1 || k > maxBlockLen || parity < 0 || maxBlockLen > MaxSymbols16 || parity > MaxSymbols16-maxBlockLen {
+		return nil, fmt.Errorf("%w: %d source symbols in a block of at most %d with %d parity; Reed-Solomon over GF(2^16) has %d in all",
+			fec.ErrCodeSize, k, maxBlockLen, parity, MaxSymbols16)
+	}
+	c := &Code16{f: gf16(), points: p.Matrix, base: maxBlockLen, k: k, parity: parity}
+	if p.Shortening == Fresh {
+		c.base = k
+	}
+	c.logW = make([]uint16, k)
+	for j := range c.logW {
+		c.logW[j] = uint16(mod(c.logProduct(j)))
+	}
+	return c, nil
+}
+
+// exponent returns e where symbol i, source or parity, has the evaluation point a^e;
+// with Rizzo's points symbol 0 has none: its point is 0.
+func (c *Code16) exponent(i int) int {
+	if c.points == Rizzo {
+		return i - 1
+	}
+	return i
+}
+
+// point returns the evaluation point of symbol i.
+func (c *Code16) point(i int) uint16 {
+	if e := c.exponent(i); e >= 0 {
+		return c.f.exp[e]
+	}
+	return 0
+}
+
+// logProduct returns log of the product of x + y_l, x the point of symbol i, over the
+// points y_l of all source symbols but i; compare matrix.logProduct.
+func (c *Code16) logProduct(i int) int {
+	n, e := c.exponent(c.base), c.exponent(i)
+	if e < 0 {
+		return powers(n)
+	}
+	sum := c.f.product(e, n)
+	if c.points == Rizzo {
+		sum += e
+	}
+	return sum
+}
+
+// entry returns log of what the matrix has for parity symbol i and source symbol j, by
+// the formula of matrix. logP is logProduct of the parity symbol.
+func (c *Code16) entry(logP, i, j int) int {
+	d := c.f.log[c.point(c.base+i)^c.point(j)]
+	return mod(logP - int(c.logW[j]) - int(d))
+}
+
+// Encode writes parity symbol j of the block src to dst; see fec.Code. It panics when
+// src is not the block's k symbols, j is not a parity symbol of the code, dst is of an
+// odd length, or a source symbol is longer than dst.
+func (c *Code16) Encode(dst []byte, src [][]byte, j int) {
+	if len(src) != c.k || j < 0 || j >= c.parity || len(dst)%2 != 0 {
+		panic(fmt.Sprintf("rs: Encode of parity symbol %d, %d bytes, from %d source symbols; the code has %d and %d",
+			j, len(dst), len(src), c.parity, c.k))
+	}
+	clear(dst)
+	logP := c.logProduct(c.base + j)
+	for i, s := range src {
+		c.multiply(c.entry(logP, j, i), s, dst)
+	}
+}
+
+// multiply adds a^e times src to dst, which is no shorter and of an even length.
+func (c *Code16) multiply(e int, src, dst []byte) {
+	c.m.set(c.f, e, c.points == Powers)
+	n := len(src) &^ 1
+	c.m.addTo(dst[:n], src[:n])
+	if n < len(src) {
+		last := [2]byte{src[n]}
+		c.m.addTo(dst[n:n+2], last[:])
+	}
+}
+
+// Decode recovers the source symbols of a block that are missing; see fec.Code and
+// Code.Decode, which it is like but for the field: missing symbols must be as long as
+// the parity here.
+func (c *Code16) Decode(src [][]byte, missing []int, parity [][]byte, index []int) error {
+	if err := c.check(src, missing, parity, index); err != nil {
+		return err
+	}
+	n := len(missing)
+	if n == 0 {
+		return nil
+	}
+	parity, index = parity[:n], index[:n]
+	for i, p := range parity {
+		logP := c.logProduct(c.base + index[i])
+		for j, s := range src {
+			if c.present[j] {
+				c.multiply(c.entry(logP, index[i], j), s, p)
+			}
+		}
+	}
+	c.inverse(missing, index)
+	left, right := c.left[:n], c.left[n:]
+	for l, j := range missing {
+		dst := src[j]
+		clear(dst)
+		for i, p := range parity {
+			d := c.f.log[c.point(c.base+index[i])^c.point(j)]
+			c.multiply(mod(int(left[l])+int(right[i])-int(d)), p, dst)
+		}
+	}
+	return nil
+}
+
+// inverse computes the inverse of the square part of the matrix as matrix.inverse does:
+// left and right factors, one behind the other.
+func (c *Code16) inverse(missing, index []int) {
+	f, n := c.f, len(missing)
+	if cap(c.left) < 2*n {
+		c.left = make([]uint16, 2*n)
+	}
+	c.left = c.left[:2*n]
+	for l, j := range missing {
+		y, sum := c.point(j), int(c.logW[j])
+		for _, r := range index {
+			sum += int(f.log[c.point(c.base+r)^y])
+		}
+		for o, other := range missing {
+			if o != l {
+				sum -= int(f.log[c.point(other)^y])
+			}
+		}
+		c.left[l] = uint16(mod(sum))
+	}
+	for i, r := range index {
+		x := c.point(c.base + r)
+		sum := -c.logProduct(c.base + r)
+		for _, j := range missing {
+			sum += int(f.log[x^c.point(j)])
+		}
+		for o, other := range index {
+			if o != i {
+				sum -= int(f.log[x^c.point(c.base+other)])
+			}
+		}
+		c.left[n+i] = uint16(mod(sum))
+	}
+}
+
+// check refuses arguments that cannot be a block of this code, and notes in present
+// which source symbols there are.
+func (c *Code16) check(src [][]byte, missing []int, parity [][]byte, index []int) error {
+	switch {
+	case len(src) != c.k:
+		return fmt.Errorf("%w: %d source symbols, the code has %d", ErrBadSymbols, len(src), c.k)
+	case len(parity) != len(index):
+		return fmt.Errorf("%w: %d parity symbols with %d numbers", ErrBadSymbols, len(parity), len(index))
+	case len(missing) > len(parity):
+		return fmt.Errorf("%w: %d and %d", ErrTooFewParity, len(parity), len(missing))
+	case len(missing) == 0:
+		return nil
+	}
+	size := len(parity[0])
+	if need := max(c.k, c.parity); len(c.present) < need {
+		c.present = make([]bool, need)
+	}
+	clear(c.present)
+	for i, j := range index {
+		switch {
+		case j < 0 || j >= c.parity:
+			return fmt.Errorf("%w: parity number %d, the code has %d", ErrBadSymbols, j, c.parity)
+		case c.present[j]:
+			return fmt.Errorf("%w: parity number %d twice", ErrBadSymbols, j)
+		case len(parity[i]) != size || size%2 != 0:
+			return fmt.Errorf("%w: parity symbols of %d and %d bytes", ErrBadSymbols, size, len(parity[i]))
+		}
+		c.present[j] = true
+	}
+	for j := range c.present {
+		c.present[j] = true
+	}
+	for _, j := range missing {
+		switch {
+		case j < 0 || j >= c.k:
+			return fmt.Errorf("%w: missing source symbol %d, the code has %d", ErrBadSymbols, j, c.k)
+		case !c.present[j]:
+			return fmt.Errorf("%w: missing source symbol %d named twice", ErrBadSymbols, j)
+		case len(src[j]) != size:
+			return fmt.Errorf("%w: room of %d bytes for missing source symbol %d, parity of %d", ErrBadSymbols, len(src[j]), j, size)
+		}
+		c.present[j] = false
+	}
+	for j, s := range src {
+		if len(s) > size {
+			return fmt.Errorf("%w: source symbol %d of %d bytes, parity of %d", ErrBadSymbols, j, len(s), size)
+		}
+	}
+	return nil
+}
