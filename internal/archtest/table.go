@@ -62,6 +62,7 @@ var rooms = []room{
 	{"madcap/storetest", f2, nil},
 
 	{"rmt/fec/...", f0, nil},
+	{"rmt/tfmcc", f1, nil},
 	{"rmt/lct", f0, nil},
 	{"rmt/alc", f0, nil},
 	{"rmt/fcast", f0, nil},
@@ -77,6 +78,7 @@ var rooms = []room{
 	{"internal/pcap", f0, nil},
 	{"internal/engine", f1, nil},
 	{"internal/pace", f1, nil},
+	{"internal/pathrate", f1, nil},
 	{"internal/gmp", f1, nil},
 	{"internal/flow", f1, nil},
 	{"internal/control", f2, nil}, // F1 but for its imports: igmp and mld have files on F2

@@ -11,6 +11,7 @@ type letter struct {
 	data   []byte
 	from   *Node
 	to     netip.AddrPort
+	tos    uint8
 	digest uint64
 }
 

@@ -22,6 +22,7 @@ type Link struct {
 
 	Rate  int64 // bits per second; 0 is unlimited
 	Queue int   // bytes waiting for the rate before packets are dropped; 0 is unlimited
+	Mark  int   // bytes waiting from which packets are marked that may be (ECN); 0 is never
 }
 
 // A Shaper applies a Link to a sequence of packets. It keeps no packet: it only
@@ -35,6 +36,22 @@ type Shaper struct {
 
 // NewShaper returns a shaper that draws from rng.
 func NewShaper(l Link, rng *rand.Rand) *Shaper { return &Shaper{link: l, rng: rng} }
+
+// SetLink changes the link. What waits for its rate goes on at the former one.
+func (s *Shaper) SetLink(l Link) { s.link = l }
+
+// Waiting returns how many bytes wait for the link's rate at now.
+func (s *Shaper) Waiting(now time.Time) int {
+	if s.link.Rate <= 0 || !s.free.After(now) {
+		return 0
+	}
+	return int(float64(s.free.Sub(now)) * float64(s.link.Rate) / 8e9)
+}
+
+// marks reports whether the link would mark a packet at now.
+func (s *Shaper) marks(now time.Time) bool {
+	return s.link.Mark > 0 && s.Waiting(now) > s.link.Mark
+}
 
 // Offer sends a packet of size bytes at now. It returns how many copies arrive, 0
 // to 2, and when.

@@ -97,6 +97,22 @@ func (s *Sim) Add(name string, e engine.Engine, out, in Link) *Node {
 // SetSkew makes the node's clock run faster by a fraction, 1e-4 being 100 ppm.
 func (n *Node) SetSkew(f float64) { n.skew = f }
 
+// Share makes nodes send through one and the same link, for which they compete, in
+// place of their own. The shaper is returned for later changes.
+func (s *Sim) Share(l Link, nodes ...*Node) *Shaper {
+	sh := NewShaper(l, s.Rand(nodes[0].Name+"/shared"))
+	for _, n := range nodes {
+		n.out = sh
+	}
+	return sh
+}
+
+// Out returns the shaper of the node's outgoing link, In that of the incoming one.
+func (n *Node) Out() *Shaper { return n.out }
+
+// In returns the shaper of the node's incoming link.
+func (n *Node) In() *Shaper { return n.in }
+
 // SetDown cuts the node off, or connects it again.
 func (n *Node) SetDown(down bool) { n.down = down }
 
@@ -167,7 +183,7 @@ func (s *Sim) deliver(e *event) {
 	e.node.Received++
 	s.note(e)
 	s.in = datagram.Packet{
-		Data: e.letter.data, Src: e.letter.from.Addr, Dst: e.letter.to, Time: s.now, HopLimit: 1, IfIndex: 1,
+		Data: e.letter.data, Src: e.letter.from.Addr, Dst: e.letter.to, Time: s.now, HopLimit: 1, IfIndex: 1, TOS: e.letter.tos,
 	}
 	e.node.engine.Handle(e.node.time(), &s.in)
 	e.node.settle()
@@ -221,11 +237,16 @@ func (s *Sim) send(from *Node, p *datagram.Packet) {
 	if from.down {
 		return
 	}
+	tos := p.TOS
+	if p.ECN() != 0 && from.out.marks(s.now) {
+		tos |= 3
+	}
 	n, at := from.out.Offer(s.now, len(p.Data)+28)
 	if n == 0 {
 		return
 	}
 	l := newLetter(from, dst, p.Data)
+	l.tos = tos
 	for _, to := range s.nodes {
 		if to == from || !dst.Addr().IsMulticast() && to.Addr != dst {
 			continue

@@ -26,8 +26,22 @@ type SenderConfig struct {
 	Group netip.AddrPort
 
 	// Rate is the sending rate in bits per second, IP and UDP headers
-	// included. Default 100 Mbit/s; negative sends as fast as it can.
+	// included. Default 100 Mbit/s; negative is the same as CC: CCMax. It is
+	// not used with congestion control.
 	Rate int64
+
+	// CC says who decides on the rate: Rate (CCNone, the default), the share
+	// that TCP would have (CCTFMCC), or what the slowest path delivers
+	// (CCMax). MinRate and MaxRate bound it with the last two, in bits per
+	// second; the defaults are low for MinRate and none for MaxRate. Why the
+	// rate is what it is stands in SenderStats.Rate.
+	CC               CongestionControl
+	MinRate, MaxRate int64
+
+	// ECN lets routers mark packets instead of dropping them, which CCTFMCC
+	// takes for loss. It sets the whole TOS octet of each packet, in place of
+	// what the connection was given.
+	ECN bool
 
 	// SegmentSize is the payload of a data message in bytes. Default 1,400,
 	// which fits an Ethernet MTU with every header.
@@ -49,7 +63,7 @@ type SenderConfig struct {
 	Scheme *fec.Scheme
 
 	// GRTT is the group round-trip time assumed before the first answer.
-	// Default 10 ms.
+	// Default 10 ms, with CCMax 2 ms.
 	GRTT time.Duration
 
 	// MinGRTT is the least round-trip time that is believed. Default 1 ms.
@@ -84,10 +98,23 @@ type SenderConfig struct {
 	Logger *slog.Logger
 }
 
-// WAN returns settings for a routed network: 10 Mbit/s and a round-trip time of up
-// to 0.5 s until measured, as RFC 5740 section 6 recommends.
+// CongestionControl says who decides on a sender's rate.
+type CongestionControl = core.CongestionControl
+
+// Ways to decide on a sender's rate.
+const (
+	CCNone  = core.CCNone  // SenderConfig.Rate does
+	CCTFMCC = core.CCTFMCC // TCP-friendly (RFC 5740 section 5.5.2, RFC 4654)
+	CCMax   = core.CCMax   // what the slowest path delivers, beside TCP or not
+)
+
+// RateStatus tells why a sender's rate is what it is.
+type RateStatus = core.RateStatus
+
+// WAN returns settings for a routed network: TFMCC, which is fair to TCP, and a
+// round-trip time of up to 0.5 s until measured, as RFC 5740 section 6 recommends.
 func WAN() SenderConfig {
-	return SenderConfig{Rate: 10_000_000, GRTT: 500 * time.Millisecond, GroupSize: 1000, SegmentSize: 1300}
+	return SenderConfig{CC: CCTFMCC, GRTT: 500 * time.Millisecond, GroupSize: 1000, SegmentSize: 1300}
 }
 
 // Satellite returns settings for a geostationary link with a return channel: long
@@ -124,7 +151,12 @@ func (c *SenderConfig) core() core.SenderConfig {
 	if id == 0 {
 		id = randomNode(&seed)
 	}
+	cc := c.CC
+	if cc == CCNone && c.Rate < 0 {
+		cc = CCMax
+	}
 	return core.SenderConfig{
+		CC: cc, MinRate: c.MinRate, MaxRate: c.MaxRate, ECN: c.ECN,
 		NodeID: id, InstanceID: binary.BigEndian.Uint16(seed[28:]), Group: c.Group,
 		Rate: c.Rate, SegmentSize: c.SegmentSize, BlockSize: c.BlockSize, Parity: c.Parity,
 		AutoParity: c.AutoParity, Encoding: c.Encoding, Scheme: c.Scheme, GRTT: c.GRTT, MinGRTT: c.MinGRTT, FlushInterval: c.FlushInterval,

@@ -292,7 +292,8 @@ func (s *Sender) Err() error {
 	return s.fault
 }
 
-// SetRate changes the sending rate in bits per second; 0 or less does not limit.
+// SetRate changes the sending rate in bits per second or, with congestion control, the
+// highest; 0 or less does not limit.
 func (s *Sender) SetRate(bitsPerSecond int64) error {
 	return s.loop.Do(func(time.Time) { s.engine.SetRate(bitsPerSecond) })
 }

@@ -32,8 +32,20 @@ type SenderConfig struct {
 
 	// Rate is the sending rate in bits per second of UDP payload with IP and
 	// UDP headers, all messages included. Default 100 Mbit/s; negative does
-	// not limit.
+	// not limit. It is not used with congestion control.
 	Rate int64
+
+	// CC says who decides on the rate. Default CCNone: Rate does. With the
+	// others MinRate and MaxRate bound it, in bits per second; MinRate's
+	// default is a packet a second with CCTFMCC and 1 Mbit/s with CCMax,
+	// MaxRate's none.
+	CC               CongestionControl
+	MinRate, MaxRate int64
+
+	// ECN lets routers mark packets instead of dropping them, which receivers
+	// report as loss (RFC 3168). It sets the whole TOS octet of the packets,
+	// so a DSCP that the connection was given is not sent.
+	ECN bool
 
 	// SegmentSize is the payload of a data message in bytes, at most 65,000.
 	// Default 1,400, which fits an Ethernet MTU with every header.
@@ -61,7 +73,7 @@ type SenderConfig struct {
 	FTI wire.FTIStyle
 
 	// GRTT is the group round-trip time assumed until the group has answered
-	// a probe, default 10 ms; MinGRTT and MaxGRTT bound what is measured,
+	// a probe, default 10 ms, or 2 ms with CCMax; MinGRTT and MaxGRTT bound what is measured,
 	// default 1 ms and 10 s. RFC 5740 section 6 recommends 0.5 s to start with
 	// on an unknown network: see the WAN preset of package norm.
 	GRTT, MinGRTT, MaxGRTT time.Duration
@@ -109,6 +121,9 @@ func (c *SenderConfig) normalize() error {
 	setDefault(&c.SegmentSize, 1400)
 	setDefault(&c.BlockSize, 64)
 	setDefault(&c.Parity, 16)
+	if c.CC == CCMax {
+		setDefault(&c.GRTT, 2*time.Millisecond)
+	}
 	setDefault(&c.GRTT, 10*time.Millisecond)
 	setDefault(&c.MinGRTT, time.Millisecond)
 	setDefault(&c.MaxGRTT, 10*time.Second)
@@ -135,6 +150,10 @@ func (c *SenderConfig) normalize() error {
 		return fmt.Errorf("%w: block of %d symbols and %d of parity; GF(2^8) allows 1 to 255 together", ErrConfig, c.BlockSize, c.Parity)
 	case c.AutoParity < 0 || c.AutoParity > c.Parity:
 		return fmt.Errorf("%w: auto parity %d is not between 0 and parity %d", ErrConfig, c.AutoParity, c.Parity)
+	case c.CC > CCMax:
+		return fmt.Errorf("%w: unknown congestion control %d", ErrConfig, c.CC)
+	case c.MinRate < 0 || c.MaxRate < 0 || c.MaxRate > 0 && c.MinRate > c.MaxRate:
+		return fmt.Errorf("%w: rates from %d to %d; give a positive range, or 0 for no bound", ErrConfig, c.MinRate, c.MaxRate)
 	case c.Backoff > 15:
 		return fmt.Errorf("%w: backoff factor %d does not fit its 4-bit field; 1 to 15", ErrConfig, c.Backoff)
 	case c.GroupSize < 0:

@@ -85,6 +85,7 @@ type ReceiverStats struct {
 	Suppressed      uint64 // NACKs not sent because others had asked
 	Acks            uint64
 	NoBuffer        uint64 // symbols dropped for want of memory
+	Dropped         uint64 // datagrams that the connection had no room for
 	Undecodable     uint64 // blocks whose parity made no sense
 	Malformed       uint64
 	Refused         uint64 // messages of senders or objects beyond the limits
@@ -187,6 +188,7 @@ func (r *Receiver) Handle(now time.Time, p *datagram.Packet) {
 	}
 	r.stats.Packets++
 	r.stats.Bytes += uint64(len(p.Data))
+	r.stats.Dropped = max(r.stats.Dropped, p.Drops)
 	switch h.Type {
 	case wire.TypeData:
 		err = r.handleData(p)
@@ -269,6 +271,16 @@ func (r *Receiver) handleCmd(p *datagram.Packet) error {
 				s.handleRepairAdv(&m)
 			}
 		}
+	case wire.CmdAckReq: // no use for these two, but they count
+		var m wire.AckReq
+		if err = r.codec.ParseAckReq(p.Data, &m); err == nil {
+			r.known(&m.Sender, p)
+		}
+	case wire.CmdApplication:
+		var m wire.Application
+		if err = r.codec.ParseApplication(p.Data, &m); err == nil {
+			r.known(&m.Sender, p)
+		}
 	}
 	return err
 }
@@ -303,7 +315,7 @@ func (r *Receiver) known(h *wire.Sender, p *datagram.Packet) *remote {
 	if m == nil || m.instance != h.InstanceID {
 		return nil
 	}
-	m.note(h, len(p.Data))
+	m.note(h, p)
 	return m
 }
 
@@ -336,7 +348,7 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 		r.senders[key] = m
 		r.order = append(r.order, m)
 	}
-	m.note(h, len(p.Data))
+	m.note(h, p)
 	return m
 }
 

@@ -60,7 +60,9 @@ type remote struct {
 }
 
 func newRemote(r *Receiver, key SenderKey, instance uint16) *remote {
-	return &remote{r: r, key: key, instance: instance, heard: r.now, asked: r.now, fec: fec.ReedSolomonGF8}
+	m := &remote{r: r, key: key, instance: instance, heard: r.now, asked: r.now, fec: fec.ReedSolomonGF8}
+	m.cc.init(key.Addr)
+	return m
 }
 
 // formerLives takes in a message of the instance before this one. When several come while
@@ -76,12 +78,12 @@ func (m *remote) formerLives() bool {
 }
 
 // note takes in what every message of a sender says.
-func (m *remote) note(h *wire.Sender, size int) {
+func (m *remote) note(h *wire.Sender, p *datagram.Packet) {
 	m.heard = m.r.now
 	m.grtt = wire.GRTT(h.GRTT)
 	m.backoff = int(h.Backoff)
 	m.groupSize = float64(wire.GroupSize(h.GroupSize))
-	m.cc.bytes += size
+	m.cc.packet(m, h, p)
 }
 
 // offered notes that the sender is at work: it has something to send or asks what
@@ -521,7 +523,7 @@ func (m *remote) next() time.Time {
 }
 
 // ready reports whether something waits to be sent at once.
-func (m *remote) ready() bool { return m.nack.ready() || m.cc.send }
+func (m *remote) ready() bool { return m.nack.ready() || m.cc.timer.Ready() }
 
 func (m *remote) transmit(now time.Time, p *datagram.Packet) bool {
 	return m.nack.transmit(m, now, p) || m.ack.transmit(m, now, p) || m.cc.transmit(m, now, p)
@@ -533,6 +535,6 @@ func (m *remote) feedback(now time.Time) wire.Feedback {
 	f := wire.Feedback{
 		Sequence: m.r.seq, Source: m.r.cfg.NodeID, Server: m.key.Node, InstanceID: m.instance,
 	}
-	m.cc.respond(m, now, &f)
+	m.cc.respond(now, &f)
 	return f
 }

@@ -22,7 +22,7 @@ type RemoteReport struct {
 func (r *Receiver) Senders(dst []RemoteReport) []RemoteReport {
 	for _, m := range r.order {
 		p := RemoteReport{
-			Key: m.key, Instance: m.instance, Heard: m.heard, GRTT: m.grtt, RTT: m.cc.rtt, Rate: 8 * m.cc.rate, Left: m.left,
+			Key: m.key, Instance: m.instance, Heard: m.heard, GRTT: m.grtt, RTT: m.cc.rtt, Rate: 8 * m.cc.meter.Received(), Left: m.left,
 		}
 		for _, o := range m.objects {
 			switch {

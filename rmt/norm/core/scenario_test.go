@@ -167,6 +167,12 @@ func (d dice) sender(n network, receivers, packets int) senderPlan {
 	if d.chance(0.2) {
 		c.CacheObjects = d.between(1, 4)
 	}
+	switch c.InstanceID % 6 { // without a draw, which would change every scenario
+	case 0:
+		c.CC, c.MinRate = CCTFMCC, 200_000
+	case 1:
+		c.CC = CCMax
+	}
 	p.firstID = wire.TransportID(d.Uint32())
 	if d.chance(0.3) {
 		p.firstID = 65535 - wire.TransportID(d.IntN(4))

@@ -45,6 +45,7 @@ type Sender struct {
 	rounds  []txRound // objects to be sent again
 	repairs repairCycle
 	grtt    grttEstimator
+	cc      rateControl
 	nodes   nodeTable
 	flush   flushState
 	squelch squelchState
@@ -71,7 +72,8 @@ type SenderStats struct {
 	Malformed       uint64 // received and not understood
 	Foreign         uint64 // received and meant for another node
 	GRTT            time.Duration
-	Nodes           int // receivers heard of
+	Nodes           int        // receivers heard of
+	Rate            RateStatus // and why it is so
 }
 
 // A SenderEventType says what happened to an object.
@@ -120,18 +122,15 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 	if err := cfg.normalize(); err != nil {
 		return nil, err
 	}
-	s := &Sender{cfg: cfg, codec: wire.Codec{FTI: cfg.FTI}, header: 28}
-	if g := cfg.Group.Addr(); g.Is6() && !g.Is4In6() {
-		s.header = 48
-	}
+	s := &Sender{cfg: cfg, codec: wire.Codec{FTI: cfg.FTI}, header: overhead(cfg.Group.Addr())}
 	oti := s.oti(0)
 	f, err := oti.PayloadIDFormat()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	s.format = f
-	s.bucket.SetRate(cfg.Rate, 0)
-	s.grtt.init(&cfg)
+	s.grtt.init(&s.cfg)
+	s.cc.init(s)
 	s.nodes.limit = cfg.MaxNodes
 	s.nextID = wire.TransportID(cfg.Rand.Uint32())
 	s.cache.init(&s.cfg)
@@ -145,8 +144,13 @@ func (s *Sender) oti(size int64) fec.OTI {
 	}
 }
 
-// SetRate changes the sending rate, as SenderConfig.Rate.
+// SetRate changes the sending rate, as SenderConfig.Rate; with congestion control,
+// which has the say about that, the highest one.
 func (s *Sender) SetRate(bitsPerSecond int64) {
+	if s.cc.on() {
+		s.cc.bound(s, max(bitsPerSecond, 0))
+		return
+	}
 	s.bucket.SetRate(bitsPerSecond, 0)
 	s.grtt.setRate(bitsPerSecond)
 }
@@ -261,7 +265,7 @@ func (s *Sender) Progress(id wire.TransportID) (sent int64, ok bool) {
 // Stats returns the counters.
 func (s *Sender) Stats() SenderStats {
 	st := s.stats
-	st.GRTT, st.Nodes = s.grtt.advertised(), len(s.nodes.byID)
+	st.GRTT, st.Nodes, st.Rate = s.grtt.advertised(), len(s.nodes.byID), s.cc.status(s)
 	return st
 }
 
@@ -336,7 +340,8 @@ func (s *Sender) Handle(now time.Time, p *datagram.Packet) {
 // Advance runs the timers; see [engine.Engine].
 func (s *Sender) Advance(now time.Time) {
 	s.now = now
-	s.grtt.advance(now)
+	s.grtt.advance(now, len(s.nodes.order) <= smallGroup)
+	s.cc.advance(s, now)
 	s.repairs.advance(s, now)
 	s.flush.advance(s, now)
 	s.advanceStream()
@@ -346,6 +351,7 @@ func (s *Sender) Advance(now time.Time) {
 // Next returns the next deadline; see [engine.Engine].
 func (s *Sender) Next() time.Time {
 	next := engine.Earliest(s.repairs.next(), s.nextRetire())
+	next = engine.Earliest(next, s.cc.next())
 	next = engine.Earliest(next, s.nextStream())
 	return engine.Earliest(next, s.nextTransmit())
 }
@@ -397,6 +403,9 @@ func (s *Sender) Transmit(now time.Time, p *datagram.Packet) bool {
 		return false
 	}
 	p.Dst = s.cfg.Group
+	if s.cfg.ECN {
+		p.TOS = ect0
+	}
 	s.bucket.Take(now, len(p.Data)+s.header)
 	s.stats.Packets++
 	s.stats.Bytes += uint64(len(p.Data))
@@ -419,10 +428,18 @@ func (s *Sender) flushInterval() time.Duration {
 	return max(2*s.grtt.advertised(), s.cfg.FlushInterval)
 }
 
+// unmeasuredQuiet is the least quiet time while nobody has answered a probe: the
+// round-trip time may be much longer than the one assumed.
+const unmeasuredQuiet = 3 * time.Second
+
 // quietTime is how long the group must ask for nothing before an object counts as
 // done without acknowledgements.
 func (s *Sender) quietTime() time.Duration {
-	return time.Duration(s.cfg.RobustFactor) * s.flushInterval()
+	t := time.Duration(s.cfg.RobustFactor) * s.flushInterval()
+	if !s.grtt.measured {
+		t = max(t, unmeasuredQuiet)
+	}
+	return t
 }
 
 // retire ends the objects whose receivers had their chance.

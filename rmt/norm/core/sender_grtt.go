@@ -26,10 +26,12 @@ type grttEstimator struct {
 	cfg       *SenderConfig
 	current   time.Duration
 	peak      time.Duration
+	ceiling   time.Duration // of current until the next probe; see sample
 	measured  bool
 	epoch     time.Time // origin of timestamps
 	nextProbe time.Time
 	interval  time.Duration
+	decay     time.Time // when current may next go down
 	sequence  uint16
 	low       time.Duration // the time a segment takes at the set rate
 	coded     time.Duration // what quantized was computed from
@@ -62,18 +64,52 @@ func (g *grttEstimator) setRate(bitsPerSecond int64) {
 	}
 }
 
-// sample takes in one receiver's round-trip time.
-func (g *grttEstimator) sample(rtt time.Duration) {
+// maxGrowth is how many times longer than the estimate one receiver may say the
+// round-trip time is and be believed at once.
+const maxGrowth = 10
+
+// sample takes in one receiver's round-trip time. One that is out of all proportion may
+// be forged, or come from a receiver that has slept: it counts in full when that
+// receiver says so again, in answer to another probe, and until then only as far as
+// maxGrowth.
+func (g *grttEstimator) sample(n *node, rtt time.Duration) {
 	rtt = min(max(rtt, g.cfg.MinGRTT), g.cfg.MaxGRTT)
+	if g.ceiling == 0 {
+		g.ceiling = maxGrowth * g.current
+	}
+	if rtt > g.ceiling {
+		before, probe := n.outlier, n.outlierAt
+		n.outlier, n.outlierAt = rtt, g.sequence
+		if before == 0 || int16(g.sequence-probe) <= 0 {
+			rtt = g.ceiling
+		} else {
+			rtt = max(min(rtt, before), g.ceiling)
+		}
+	} else {
+		n.outlier = 0
+	}
 	g.peak = max(g.peak, rtt)
 	if rtt > g.current {
 		g.current = rtt
 	}
 }
 
-func (g *grttEstimator) advance(now time.Time) {
-	if now.Before(g.nextProbe) || g.peak == 0 {
+// decayInterval is the shortest between two steps down in a small group.
+const decayInterval = 20 * time.Millisecond
+
+// advance takes a step down at the end of a probing interval; small says that all
+// receivers answer each probe.
+func (g *grttEstimator) advance(now time.Time, small bool) {
+	if now.Before(g.nextProbe) || now.Before(g.decay) || g.peak == 0 {
 		return
+	}
+	switch {
+	case g.cfg.CC == CCNone:
+	case small:
+		g.decay = now.Add(decayInterval)
+	default:
+		// Probes come fast then, and not all receivers answer each.
+		g.decay = now.Add(time.Duration(g.cfg.Backoff+1) * g.current)
 	}
 	switch {
 	case !g.measured:
@@ -100,11 +136,10 @@ func (g *grttEstimator) since(now time.Time, t wire.Timestamp) time.Duration {
 	return time.Duration(int32(n.Sec-t.Sec))*time.Second + time.Duration(int32(n.Usec)-int32(t.Usec))*time.Microsecond
 }
 
-// transmit sends CMD(CC) when a probe is due. It carries the rate although nothing
-// is controlled by it: without, receivers would not answer (RFC 5740 section
-// 5.5.1).
+// transmit sends CMD(CC) when a probe is due. It carries the rate even if nothing is
+// controlled by it: without, receivers would not answer (RFC 5740 section 5.5.1).
 func (g *grttEstimator) transmit(s *Sender, now time.Time, p *datagram.Packet) bool {
-	if now.Before(g.nextProbe) {
+	if now.Before(g.nextProbe) || s.cc.holds(s) {
 		return false
 	}
 	limit := idleProbeInterval
@@ -116,7 +151,12 @@ func (g *grttEstimator) transmit(s *Sender, now time.Time, p *datagram.Packet) b
 	}
 	g.nextProbe = now.Add(min(g.interval, limit))
 	g.interval = min(2*g.interval, limit)
+	if d, ok := s.cc.interval(s); ok {
+		g.nextProbe, g.interval = now.Add(d), firstProbeInterval
+	}
 	g.sequence++
+	g.ceiling = 0
+	s.cc.probed(s, now, g.sequence)
 	rate := float64(s.bucket.Rate()) / 8
 	if rate <= 0 {
 		rate = 1e9 / 8
@@ -126,13 +166,17 @@ func (g *grttEstimator) transmit(s *Sender, now time.Time, p *datagram.Packet) b
 		HasRate: true, Rate: wire.QuantizeRate(rate),
 	}
 	p.Data, _ = s.codec.AppendCC(p.Data[:0], &m)
-	p.Data = s.nodes.appendCC(p.Data)
+	p.Data = s.cc.appendNodes(s, p.Data)
 	return true
 }
 
 // wake brings the next probe forward when data begins after a pause.
 func (g *grttEstimator) wake(now time.Time) {
-	if soon := now.Add(busyProbeInterval); g.nextProbe.After(soon) {
+	soon := now.Add(busyProbeInterval)
+	if g.cfg.CC != CCNone {
+		soon = now.Add(firstProbeInterval / 2)
+	}
+	if g.nextProbe.After(soon) {
 		g.nextProbe, g.interval = now, firstProbeInterval
 	}
 }
@@ -140,19 +184,35 @@ func (g *grttEstimator) wake(now time.Time) {
 // heard notes a receiver and its round-trip time.
 func (s *Sender) heard(now time.Time, f *wire.Feedback, unicast bool) {
 	n := s.nodes.get(f.Source, now)
-	if unicast && f.HasCC && f.CC.Sequence == s.grtt.sequence && len(s.nodes.order) > smallGroup {
+	if unicast && f.HasCC && s.recent(f.CC.Sequence) && len(s.nodes.order) > smallGroup {
 		s.adv.answer(now, &f.CC)
 	}
+	rtt := s.roundTrip(now, f)
+	if rtt > 0 {
+		n.rtt = rtt
+		s.grtt.sample(n, rtt)
+	}
+	s.cc.feedback(s, now, f, rtt)
+}
+
+// recent reports whether feedback for a probe is worth telling the group: with control
+// on, probes come faster than receivers answer.
+func (s *Sender) recent(sequence uint16) bool {
+	age := int16(s.grtt.sequence - sequence)
+	return age == 0 || s.cc.on() && age > 0 && age <= 8
+}
+
+// roundTrip returns the round-trip time that feedback gives, 0 for none.
+func (s *Sender) roundTrip(now time.Time, f *wire.Feedback) time.Duration {
 	if f.GRTTResponse == (wire.Timestamp{}) {
-		return
+		return 0
 	}
 	rtt := s.grtt.since(now, f.GRTTResponse)
 	// Both ends cut times to microseconds, and some clocks tick in milliseconds.
 	if rtt < -20*time.Millisecond || rtt > time.Minute {
-		return
+		return 0
 	}
-	n.rtt = max(rtt, time.Microsecond) // 0 would be unknown
-	s.grtt.sample(n.rtt)
+	return max(rtt, time.Microsecond) // 0 would be unknown
 }
 
 // A nodeTable is the receivers heard of, the oldest giving way.
@@ -166,6 +226,9 @@ type node struct {
 	id    wire.NodeID
 	heard time.Time
 	rtt   time.Duration
+
+	outlier   time.Duration // its last sample, if that was out of proportion
+	outlierAt uint16        // the newest probe then
 }
 
 func (t *nodeTable) get(id wire.NodeID, now time.Time) *node {
@@ -196,16 +259,22 @@ func (t *nodeTable) get(id wire.NodeID, now time.Time) *node {
 // small group all are marked PLR: each then answers at once and the estimate
 // follows every probe (RFC 5740 section 5.5.2.1).
 func (t *nodeTable) appendCC(dst []byte) []byte {
+	var flags uint8
+	if len(t.order) <= smallGroup {
+		flags = wire.CCFlagPLR
+	}
 	for _, n := range t.order[:min(len(t.order), maxCCNodes)] {
-		c := wire.CCNode{Node: n.id}
-		if len(t.order) <= smallGroup {
-			c.Flags |= wire.CCFlagPLR
-		}
-		if n.rtt > 0 {
-			c.Flags |= wire.CCFlagRTT
-			c.RTT = wire.QuantizeGRTT(n.rtt)
-		}
-		dst = wire.CCNodeList(dst).Append(c)
+		dst = t.appendNode(dst, n.id, flags)
 	}
 	return dst
+}
+
+// appendNode writes one receiver with its round-trip time.
+func (t *nodeTable) appendNode(dst []byte, id wire.NodeID, flags uint8) []byte {
+	c := wire.CCNode{Node: id, Flags: flags}
+	if n := t.byID[id]; n != nil && n.rtt > 0 {
+		c.Flags |= wire.CCFlagRTT
+		c.RTT = wire.QuantizeGRTT(n.rtt)
+	}
+	return wire.CCNodeList(dst).Append(c)
 }

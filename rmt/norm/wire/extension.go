@@ -7,6 +7,8 @@ const (
 	extCC     = 3   // EXT_CC, section 4.2.3.5
 	extFTI    = 64  // EXT_FTI, section 4.2.1
 	extRate   = 128 // EXT_RATE, section 4.2.3.4
+
+	extDelivery = 112 // this package's own, see Delivery; not registered
 )
 
 // extensions is what is left of a message's header extensions (RFC 5740 section

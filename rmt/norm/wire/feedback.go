@@ -24,6 +24,11 @@ type Feedback struct {
 	// HasCC says that the message carries EXT_CC, and CC what it says.
 	HasCC bool
 	CC    CCFeedback
+
+	// HasDelivery says that it carries this package's own extension, and
+	// Delivery what that says.
+	HasDelivery bool
+	Delivery    Delivery
 }
 
 // parse reads the fields of f; *f is overwritten.
@@ -39,7 +44,9 @@ func (f *Feedback) parse(b []byte, t Type) (Header, error) {
 		InstanceID:   binary.BigEndian.Uint16(b[12:]),
 		GRTTResponse: parseTimestamp(b[16:]),
 	}
-	f.HasCC, err = parseCC(t.String(), b[feedbackBase:h.HeaderLen], &f.CC)
+	if f.HasCC, err = parseCC(t.String(), b[feedbackBase:h.HeaderLen], &f.CC); err == nil {
+		f.HasDelivery = parseDelivery(b[feedbackBase:h.HeaderLen], &f.Delivery)
+	}
 	return h, err
 }
 
@@ -50,6 +57,9 @@ func (f *Feedback) append(dst []byte, t Type, x, y byte) []byte {
 	if f.HasCC {
 		hdr += ccFeedbackLen
 	}
+	if f.HasDelivery {
+		hdr += deliveryLen
+	}
 	dst = append(dst,
 		Version<<4|byte(t), byte(hdr/4), byte(f.Sequence>>8), byte(f.Sequence),
 		byte(f.Source>>24), byte(f.Source>>16), byte(f.Source>>8), byte(f.Source),
@@ -58,6 +68,9 @@ func (f *Feedback) append(dst []byte, t Type, x, y byte) []byte {
 	dst = f.GRTTResponse.append(dst)
 	if f.HasCC {
 		dst = f.CC.append(dst)
+	}
+	if f.HasDelivery {
+		dst = f.Delivery.append(dst)
 	}
 	return dst
 }

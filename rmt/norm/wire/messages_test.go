@@ -235,6 +235,20 @@ var messages = []struct {
 			[EXT_CC] 0303 0003 08 94 0000 0000 0000`,
 	},
 	{
+		name: "ACK(CC) with EXT_DELIVERY", kind: "ACK", zero: true,
+		msg: &Ack{
+			Feedback: Feedback{
+				Source: 11, Server: 1, InstanceID: 0x4e4f, GRTTResponse: Timestamp{5, 6}, HasCC: true,
+				CC:          CCFeedback{Sequence: 3, Flags: CCFlagStart, RTT: 0x94},
+				HasDelivery: true, Delivery: Delivery{Packets: 0x01020304, Time: 0x05060708, Dropped: 0x090a0b0c},
+			},
+			AckType: AckCC,
+		},
+		bytes: `15 0d 0000 | 0000000b | 00000001 | 4e4f 01 00 | 00000005 00000006
+			[EXT_CC] 0303 0003 08 94 0000 0000 0000
+			[EXT_DELIVERY] 7004 0000 01020304 05060708 090a0b0c`,
+	},
+	{
 		name: "ACK(FLUSH)", kind: "ACK", zero: true,
 		msg: &Ack{
 			Feedback: Feedback{Source: 12, Server: 1, InstanceID: 0x4e4f},
