@@ -48,6 +48,10 @@ func main() {
 		err = rawRecv(ctx, os.Args[2:])
 	case len(os.Args) > 1 && os.Args[1] == "sockets":
 		err = benchSockets(ctx, os.Args[2:])
+	case len(os.Args) > 1 && os.Args[1] == "madcap":
+		err = benchMadcap(ctx, os.Args[2:])
+	case len(os.Args) > 1 && os.Args[1] == "flute":
+		err = benchFlute(ctx, os.Args[2:])
 	default:
 		err = bench(ctx)
 	}

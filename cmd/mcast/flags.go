@@ -75,6 +75,9 @@ func parseRate(s string) (int64, error) {
 		}
 	}
 	v, err := strconv.ParseFloat(num, 64)
+	if err == nil && v == 0 {
+		return 0, usagef("--rate %q: nothing would ever be sent; give max to send without a limit, or bits per second, as 100M", s)
+	}
 	if err != nil || !(v*scale >= 1000 && v*scale <= 1e12) { // NaN is neither
 		return 0, usagef("--rate %q: give bits per second from 1k to 1000G, as 100M, or max", s)
 	}

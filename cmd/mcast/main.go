@@ -61,7 +61,7 @@ func root() *cobra.Command {
 	}
 	c.CompletionOptions.HiddenDefaultCmd = true
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	c.AddCommand(demoCommand(), sendCommand(), recvCommand(), joinCommand(), sendtestCommand(), addrCommand(), doctorCommand(), pcapCommand(), monitorCommand(), querierCommand())
+	c.AddCommand(demoCommand(), sendCommand(), recvCommand(), joinCommand(), sendtestCommand(), addrCommand(), doctorCommand(), pcapCommand(), monitorCommand(), querierCommand(), sapCommand(), sdpCommand(), madcapCommand(), allocCommand())
 	return c
 }
 

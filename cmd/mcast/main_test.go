@@ -44,7 +44,7 @@ var api = regexp.MustCompile(`mcast\.[A-Z]`)
 func TestMistakes(t *testing.T) {
 	file := os.Args[0]
 	for _, tt := range []struct{ args, want string }{
-		{"bogus", "there are addr, demo,"},
+		{"bogus", "there are addr, alloc, demo,"},
 		{"recv --bogus", "unknown flag: --bogus"},
 		{"recv file", "--dir is where they go"},
 		{"recv --dir /nonexistent/dir", "not a directory; make it first"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomulticast/multicast/igmp"
 	"github.com/gomulticast/multicast/internal/control"
+	"github.com/gomulticast/multicast/internal/pcap"
 	"github.com/gomulticast/multicast/mcast"
 	"github.com/gomulticast/multicast/mcast/datagram"
 	"github.com/gomulticast/multicast/mcast/group"
@@ -39,9 +40,9 @@ func TestMeter(t *testing.T) {
 		m.show(now.Add(3*time.Second), mcast.Stats{}, false)
 		q := igmp.Query{Version: 2}
 		q.SetMaxResp(10 * time.Second)
-		m.handle(igmpPacket(t, "10.0.0.1", "224.0.0.1", &q), false)
-		m.handle(igmpPacket(t, "10.0.0.2", "239.128.0.251", &igmp.Membership{Type: igmp.TypeReport2, Group: netip.MustParseAddr("239.128.0.251")}), false)
-		m.handle(igmpPacket(t, "10.0.0.2", "232.1.1.1", &igmp.Membership{Type: igmp.TypeReport2, Group: netip.MustParseAddr("232.1.1.1")}), false)
+		m.handle(pcap.LinkRaw, igmpPacket(t, "10.0.0.1", "224.0.0.1", &q), false)
+		m.handle(pcap.LinkRaw, igmpPacket(t, "10.0.0.2", "239.128.0.251", &igmp.Membership{Type: igmp.TypeReport2, Group: netip.MustParseAddr("239.128.0.251")}), false)
+		m.handle(pcap.LinkRaw, igmpPacket(t, "10.0.0.2", "232.1.1.1", &igmp.Membership{Type: igmp.TypeReport2, Group: netip.MustParseAddr("232.1.1.1")}), false)
 		var b igmp.ReportBuilder
 		b.Reset(nil, 1400)
 		for _, g := range []string{"224.1.1.1", "239.129.1.1"} {
@@ -54,8 +55,8 @@ func TestMeter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.handle(&datagram.Packet{Data: p}, false)
-		m.handle(&datagram.Packet{Data: []byte("nonsense")}, false)
+		m.handle(pcap.LinkRaw, &datagram.Packet{Data: p}, false)
+		m.handle(pcap.LinkRaw, &datagram.Packet{Data: []byte("nonsense")}, false)
 		m.watch.Advance(now.Add(2 * time.Second))
 		m.tell(false)
 		m.tell(false) // said already
@@ -146,5 +147,30 @@ func TestTell(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n != 2 || strings.Count(out.String(), `"code":"no-querier","proto":"igmp","active":true`) != 1 ||
 		strings.Count(out.String(), `"code":"no-querier","proto":"igmp","active":false`) != 1 {
 		t.Errorf("%d lines\n%s", n, &out)
+	}
+}
+
+// What switches are told, in the table.
+func TestMeterRegistrations(t *testing.T) {
+	var text bytes.Buffer
+	now := time.Now()
+	m := newMeter(&printer{out: &text}, now)
+	m.board.live = false
+	m.handle(pcap.LinkRaw, igmpPacket(t, "10.0.0.2", "239.1.2.3", &igmp.Membership{Type: igmp.TypeReport2, Group: netip.MustParseAddr("239.1.2.3")}), false)
+	for _, r := range []control.Record{
+		{Proto: control.CGMP, Type: control.Join, SrcMAC: igmp.MAC{2, 5: 1}, Groups: []control.Entry{{MAC: igmp.MAC{1, 0, 0x5e, 1, 2, 3}, Mode: control.Join}}},
+		{Proto: control.GMRP, Type: control.Join, Detail: "all groups", SrcMAC: igmp.MAC{2, 5: 2}, Groups: []control.Entry{{Mode: "join_empty"}}},
+	} {
+		m.watch.Handle(now, &r)
+	}
+	m.show(now.Add(time.Second), mcast.Stats{}, true)
+	got := regexp.MustCompile(` +`).ReplaceAllString(text.String(), " ")
+	for _, want := range []string{
+		"CGMP 02:00:00:00:00:01 01:00:5e:01:02:03 all stations join 1.0 s 239.1.2.3\n", "GMRP 02:00:00:00:00:02 all groups - join empty 1.0 s -\n",
+		"CGMP: 1 joins, 0 leaves, 0 other\nGMRP: 1 joins, 0 leaves, 0 other\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
 	}
 }

@@ -26,6 +26,12 @@ type (
 		// Verified says whether the sender had announced the same SHA-256.
 		Verified bool `json:"verified"`
 	}
+	// A fileEvent is a doneEvent of NORM.
+	fileEvent struct {
+		doneEvent
+		Skipped bool  `json:"skipped,omitempty"` // it was here already
+		Resumed int64 `json:"resumed,omitempty"` // so many bytes of it were
+	}
 	sentEvent struct {
 		Event     string  `json:"event"`
 		Files     int     `json:"files"`
@@ -34,6 +40,27 @@ type (
 		Nacks     uint64  `json:"nacks"`
 		Repairs   uint64  `json:"repairs"`
 		Seconds   float64 `json:"seconds"`
+	}
+	// A skippedEvent is a file of a directory that is not sent.
+	skippedEvent struct {
+		Event  string `json:"event"`
+		File   string `json:"file"`
+		Reason string `json:"reason"`
+	}
+	// A setEvent says whether all files of a directory were received.
+	setEvent struct {
+		Event   string   `json:"event"`
+		ID      string   `json:"id"`
+		Files   int      `json:"files"`
+		Dirs    int      `json:"dirs"`
+		Bytes   int64    `json:"bytes"`
+		Missing []string `json:"missing"`
+	}
+	// A streamEvent is the last line of recv --stream.
+	streamEvent struct {
+		Event   string  `json:"event"`
+		Bytes   int64   `json:"bytes"`
+		Seconds float64 `json:"seconds"`
 	}
 	errorEvent struct {
 		Event string `json:"event"`

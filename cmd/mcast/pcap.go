@@ -16,7 +16,8 @@ import (
 )
 
 type pcapFlags struct {
-	json bool
+	json  bool
+	flute []uint16
 }
 
 func pcapCommand() *cobra.Command {
@@ -24,20 +25,24 @@ func pcapCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pcap FILE",
 		Short: "Read the multicast control traffic of a capture",
-		Long: "Pcap reads a capture, pcap or pcapng, and shows each packet of IGMP, MLD, NORM, CGMP and\n" +
-			"GMRP: what is asked, who reports which groups and sources, and what is wrong with the\n" +
+		Long: "Pcap reads a capture, pcap or pcapng, and shows each packet of IGMP, MLD, NORM, SAP, CGMP\n" +
+			"and GMRP: what is asked, who reports which groups and sources, and what is wrong with the\n" +
 			"message. At the end are the warnings that mcast monitor would have given. FILE is - for\n" +
 			"standard input.\n\n" +
+			"FLUTE and FCAST have no mark of their own: name their UDP ports with --flute to see the packets\n" +
+			"of ALC, and which files the FDT instances list.\n\n" +
 			"With --json there is one object for each such packet, with time, proto, version, type, src,\n" +
 			"dst, groups and problems, and none for the warnings.",
 		Example: "  mcast pcap capture.pcapng\n" +
 			"  mcast pcap --json capture.pcap | jq 'select(.problems != [])'\n" +
+			"  mcast pcap --flute 4001 capture.pcap\n" +
 			"  tcpdump -i eth0 -w - igmp or icmp6 | mcast pcap -",
 		Args: exactlyOne("name a capture, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), args[0], &printer{out: os.Stdout, err: os.Stderr, json: f.json})
 		},
 	}
+	c.Flags().Var((*portList)(&f.flute), "flute", "a UDP `PORT` of ALC, that is FLUTE or FCAST; may be given again, or several with commas")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line")
 	return c
 }
@@ -64,7 +69,7 @@ func (f *pcapFlags) run(ctx context.Context, name string, out *printer) error {
 	}()
 	defer context.AfterFunc(ctx, func() { pw.CloseWithError(io.EOF) })()
 	defer pr.Close()
-	p := player{out: out, number: make(map[string]int)}
+	p := player{out: out, decoder: control.Decoder{ALC: f.flute}, number: make(map[string]int)}
 	err := p.play(ctx, pr)
 	if !out.json && (err == nil || p.packets > 0) {
 		out.event(nil, "%s", p.summary())
@@ -163,7 +168,7 @@ func (p *player) show(r *control.Record) {
 func (p *player) summary() string {
 	var parts []string
 	total := 0
-	for _, proto := range []string{"IGMP", "MLD", "NORM", "CGMP", "GMRP"} {
+	for _, proto := range []string{"IGMP", "MLD", "NORM", "ALC", "SAP", "CGMP", "GMRP"} {
 		if n := p.number[proto]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, proto))
 			total += n

@@ -29,6 +29,7 @@ type querierFlags struct {
 	duration time.Duration
 	ipv4     bool
 	ipv6     bool
+	foreign  bool
 	json     bool
 }
 
@@ -41,6 +42,8 @@ func querierCommand() *cobra.Command {
 			"anyone who asks, switches that snoop stop to forward groups after about four minutes. It\n" +
 			"shows which groups are wanted. If another querier with a lower address is there it says so\n" +
 			"and stands by, and asks again when that one has fallen silent. It needs root.\n\n" +
+			"IGMP of hosts in no network of the interface is ignored, as RFC 3376 section 9 advises, and\n" +
+			"it says so; --any-network is for a link with more networks than this host has addresses in.\n\n" +
 			"This host's own kernel does not hear the queries: run it on a host that receives no groups\n" +
 			"over this interface, or only those that switches forward anyway.",
 		Example: "  mcast querier --iface eth0\n" +
@@ -58,6 +61,7 @@ func querierCommand() *cobra.Command {
 	fs.DurationVar(&f.duration, "duration", 0, "stop after this time (default: never)")
 	fs.BoolVar(&f.ipv4, "ipv4", false, "only IGMP")
 	fs.BoolVar(&f.ipv6, "ipv6", false, "only MLD")
+	fs.BoolVar(&f.foreign, "any-network", false, "hear hosts whose IPv4 address is in no network of the interface, too")
 	fs.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	return c
 }
@@ -136,6 +140,7 @@ type asker struct {
 	conn     *mcast.RawConn
 	is4      bool
 	addr     netip.Addr
+	networks []netip.Prefix // as of offLink
 
 	router interface {
 		Refused() (uint64, error)
@@ -143,8 +148,10 @@ type asker struct {
 	}
 	events  func(ctx context.Context, tell func(news) bool)
 	setAddr func(netip.Addr)
+	offLink func([]netip.Prefix) uint64 // sets the networks; of IGMP, and without --any-network
 	state   func() (sent uint64, groups int)
 
+	foreign bool // told of
 	refused uint64
 	failed  time.Time // the last query that could not be sent; zero if they can be
 }
@@ -167,9 +174,12 @@ func (f *querierFlags) igmp(ctx context.Context) (*asker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !f.foreign {
+		a.networks = a.conn.Networks(true)
+	}
 	// Hosts of version 1 and some of version 2 do not send Router Alert.
 	r, err := igmp.RunRouter(a.conn, igmp.RouterConfig{
-		Addr: a.addr, Version: uint8(f.version), Policy: igmp.PolicyRFC &^ igmp.NoRouterAlert, MTU: mtuOf(a.conn, 576),
+		Addr: a.addr, Networks: a.networks, Version: uint8(f.version), Policy: igmp.PolicyRFC &^ igmp.NoRouterAlert, MTU: mtuOf(a.conn, 576),
 		Timers: igmp.Timers{QueryInterval: f.interval, QueryResponse: f.response()},
 	})
 	if err != nil {
@@ -185,6 +195,12 @@ func (f *querierFlags) igmp(ctx context.Context) (*asker, error) {
 		}
 	}
 	a.setAddr = func(addr netip.Addr) { _ = r.Do(func(now time.Time, r *igmp.Router) { r.SetAddr(now, addr) }) }
+	if !f.foreign {
+		a.offLink = func(networks []netip.Prefix) (n uint64) {
+			_ = r.Do(func(_ time.Time, r *igmp.Router) { r.SetNetworks(networks); n = r.Stats().Packets.OffLink })
+			return n
+		}
+	}
 	a.state = func() (sent uint64, groups int) {
 		_ = r.Do(func(_ time.Time, r *igmp.Router) { sent = r.Stats().Sent; groups, _, _ = r.Usage() })
 		return sent, groups
@@ -283,6 +299,14 @@ func (a *asker) look(out *printer) {
 			a.noAddress(out)
 		}
 		a.setAddr(addr)
+	}
+	if a.offLink != nil {
+		a.networks = a.conn.Networks(a.is4)
+		if n := a.offLink(a.networks); n > 0 && !a.foreign {
+			a.foreign = true
+			a.warn(out, "off-link", fmt.Sprintf("there is IGMP from hosts in none of the networks of %s, %v: it is ignored; --any-network hears it",
+				a.conn.Interface().Name, a.networks))
+		}
 	}
 	// Between two queries nothing fails.
 	n, err := a.router.Refused()

@@ -21,24 +21,53 @@ type recvFlags struct {
 	timeout time.Duration
 	unicast bool
 	linger  time.Duration
+
+	protocol string
+	tsi      uint64
+	sdp      string
+
+	resume    bool
+	keepModes bool
+	onExist   string
+	stream    bool
 }
 
 func recvCommand() *cobra.Command {
 	var f recvFlags
 	c := &cobra.Command{
 		Use:   "recv",
-		Short: "Receive files into a directory",
+		Short: "Receive files into a directory, or a stream",
 		Example: "  mcast recv --iface eth0 --dir /srv/in\n" +
-			"  mcast recv --iface eth0 --count 1 --timeout 1m",
+			"  mcast recv --iface eth0 --count 1 --timeout 1m\n" +
+			"  mcast recv --iface eth0 --stream | tar x\n" +
+			"  mcast recv --protocol flute --sdp files.sdp --dir /srv/in",
 		Args: atMost(0, "files are sent with mcast send, and --dir is where they go"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return f.run(c.Context(), &printer{out: os.Stdout, err: os.Stderr, json: f.json})
+			out := &printer{out: os.Stdout, err: os.Stderr, json: f.json}
+			switch {
+			case f.protocol == "flute" && (f.stream || f.keepModes || c.Flags().Changed("on-exist") || c.Flags().Changed("resume")):
+				return usagef("--stream, --resume, --keep-modes and --on-exist are for NORM")
+			case f.protocol == "flute":
+				return f.runFlute(c.Context(), out)
+			case f.protocol != "norm":
+				return usagef("--protocol %q: give norm or flute", f.protocol)
+			case f.sdp != "" || f.tsi != 0:
+				return usagef("--sdp and --tsi are for --protocol flute")
+			}
+			return f.run(c.Context(), out)
 		},
 	}
 	f.register(c.Flags())
+	c.Flags().StringVarP(&f.protocol, "protocol", "p", "norm", "norm or flute")
+	c.Flags().StringVar(&f.sdp, "sdp", "", "flute: a FILE that describes the session, for group, source and session identifier")
+	c.Flags().Uint64Var(&f.tsi, "tsi", 0, "flute: receive only the session with this identifier")
 	c.Flags().StringVar(&f.source, "source", "", "listen to this sender only (source-specific multicast)")
 	c.Flags().StringVarP(&f.dir, "dir", "d", ".", "directory for the files")
-	c.Flags().IntVarP(&f.count, "count", "n", 0, "stop after this many files (default: never)")
+	c.Flags().IntVarP(&f.count, "count", "n", 0, "stop after this many files, received or failed (default: never)")
+	c.Flags().BoolVar(&f.resume, "resume", true, "keep files that were not complete for a day, and go on with what earlier runs kept")
+	c.Flags().BoolVar(&f.keepModes, "keep-modes", false, "give files the permissions their sender has them with; otherwise none is executable")
+	c.Flags().StringVar(&f.onExist, "on-exist", "replace", "when there is a file of that name: replace it, keep it, or number the new one")
+	c.Flags().BoolVar(&f.stream, "stream", false, "write the first stream to standard output, in place of files")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "stop after this time (default: never)")
 	c.Flags().BoolVar(&f.unicast, "unicast", false, "answer the sender by unicast (always so with --source)")
 	c.Flags().DurationVar(&f.linger, "linger", 5*time.Second, "after the last file, stay at most this long to confirm it")
@@ -60,20 +89,27 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 	if f.count < 0 || f.timeout < 0 {
 		return usagef("--count %d, --timeout %v: give positive values, or 0 for never", f.count, f.timeout)
 	}
-	if st, err := os.Stat(f.dir); err != nil || !st.IsDir() {
-		return usagef("--dir %s: not a directory; make it first", f.dir)
+	cfg, err := f.config()
+	if err != nil {
+		return err
 	}
 	conn, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := norm.NewReceiver(withLoss(conn, f.loss), norm.ReceiverConfig{NodeID: norm.NodeID(f.id), Dir: f.dir, Unicast: f.unicast})
+	r, err := norm.NewReceiver(withLoss(conn, f.loss), cfg)
 	if err != nil {
 		conn.Close()
 		return err
 	}
 	defer r.Close()
-	go printStats(ctx, out.err, f.stats, func() any { return r.Stats() })
+	go printStats(ctx, out.err, f.stats, func() any { return receiverCounters(r) })
+	if f.stream { // standard output is the stream's
+		data := out.out
+		out = &printer{out: out.err, err: out.err, json: out.json}
+		out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name}, "")
+		return f.receiveStream(ctx, r, data, out)
+	}
 	out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name},
 		"listening to %s on %s; files go to %s", f.group, conn.Interface().Name, f.dir)
 
@@ -86,6 +122,32 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 	return f.receive(ctx, limited, r, out)
 }
 
+// config returns the receiver's settings.
+func (f *recvFlags) config() (norm.ReceiverConfig, error) {
+	cfg := norm.ReceiverConfig{NodeID: norm.NodeID(f.id), Unicast: f.unicast || f.source != "", KeepModes: f.keepModes}
+	if f.stream {
+		cfg.Sync, cfg.MaxMemory = norm.SyncStream, 1 // no files
+		return cfg, nil
+	}
+	switch f.onExist {
+	case "replace", "":
+	case "keep":
+		cfg.OnExist = norm.Keep
+	case "number":
+		cfg.OnExist = norm.Number
+	default:
+		return cfg, usagef("--on-exist %q: give replace, keep or number", f.onExist)
+	}
+	if !f.resume {
+		cfg.KeepPartial = -1
+	}
+	if st, err := os.Stat(f.dir); err != nil || !st.IsDir() {
+		return cfg, usagef("--dir %s: not a directory; make it first", f.dir)
+	}
+	cfg.Dir = f.dir
+	return cfg, nil
+}
+
 // receive takes files until there are enough or limited ends.
 func (f *recvFlags) receive(ctx, limited context.Context, r *norm.Receiver, out *printer) error {
 	show := newBars(f.json)
@@ -94,6 +156,11 @@ func (f *recvFlags) receive(ctx, limited context.Context, r *norm.Receiver, out 
 	for o, err := range r.Objects(limited) {
 		var bad *norm.ObjectError
 		switch {
+		case o != nil && o.Set() != nil:
+			if !reportSet(out, o.Set()) {
+				lost++
+			}
+			continue // no file
 		case o != nil:
 			got++
 			report(out, o)
@@ -105,7 +172,7 @@ func (f *recvFlags) receive(ctx, limited context.Context, r *norm.Receiver, out 
 			lost++
 			out.failure("", err)
 		}
-		if f.count > 0 && got >= f.count {
+		if f.count > 0 && got+lost >= f.count {
 			break
 		}
 	}
@@ -114,7 +181,7 @@ func (f *recvFlags) receive(ctx, limited context.Context, r *norm.Receiver, out 
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err() // interrupted
-	case got < f.count && limited.Err() != nil:
+	case got+lost < f.count && limited.Err() != nil:
 		out.failure("", fmt.Errorf("%d of %d files within --timeout %v", got, f.count, f.timeout))
 		lost++
 	default:
@@ -136,10 +203,29 @@ func report(out *printer, o *norm.Object) {
 		name = fmt.Sprintf("data object %d", o.ID())
 	}
 	verified := "SHA-256 not announced by the sender"
-	if o.Verified() {
+	switch {
+	case o.Skipped():
+		verified = "here already"
+	case o.Verified() && o.Resumed() > 0:
+		verified = fmt.Sprintf("verified, %s of it from an earlier run", size(o.Resumed()))
+	case o.Verified():
 		verified = "verified"
 	}
 	goodput := float64(o.Size()) * 8 / seconds
-	out.event(doneEvent{"done", name, o.Size(), seconds, goodput, hex.EncodeToString(sum[:]), monotonic(), o.Verified()},
+	done := doneEvent{"done", name, o.Size(), seconds, goodput, hex.EncodeToString(sum[:]), monotonic(), o.Verified()}
+	out.event(fileEvent{done, o.Skipped(), o.Resumed()},
 		"%s  %s  %.2f s  %s  %s", name, size(o.Size()), seconds, bitrate(goodput), verified)
+}
+
+// reportSet says whether the files of a directory are all here.
+func reportSet(out *printer, f *norm.FileSet) bool {
+	out.event(setEvent{"set", f.ID, f.Files, f.Dirs, f.Bytes, f.Missing}, "")
+	if !out.json {
+		if f.Complete() {
+			out.event(nil, "complete: %d files, %s", f.Files, size(f.Bytes))
+		} else {
+			out.failure("", fmt.Errorf("%d of %d files are missing: %q", len(f.Missing), f.Files, f.Missing[:min(len(f.Missing), 10)]))
+		}
+	}
+	return f.Complete()
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -29,31 +27,63 @@ type sendFlags struct {
 	loopback        bool
 	noDigest        bool
 	name            string
+	sync            bool
+	drop            time.Duration
+	stream          bool
+	protocol        string
+	flute           fluteSendFlags
 }
 
 func sendCommand() *cobra.Command {
 	var f sendFlags
 	c := &cobra.Command{
-		Use:   "send FILE...",
-		Short: "Send files to everyone who listens, reliably (NORM, RFC 5740)",
+		Use:   "send FILE|DIR...",
+		Short: "Send files to everyone who listens, reliably (NORM, RFC 5740; FLUTE, RFC 6726)",
+		Long: "Send sends files by NORM, whose receivers ask for what they missed. With --protocol flute\n" +
+			"nobody answers, and there may be any number of receivers: FEC, and further passes, make up\n" +
+			"for what is lost.",
 		Example: "  mcast send --iface eth0 release.tar.zst\n" +
-			"  mcast send --iface eth0 --rate 500M --wait 3 a.iso b.iso",
+			"  mcast send --iface eth0 --rate 500M --wait 3 a.iso b.iso\n" +
+			"  mcast send --iface eth0 --sync --wait 3 --drop-after 1m /srv/www\n" +
+			"  tar c . | mcast send --iface eth0 --stream --wait 1\n" +
+			"  mcast send --protocol flute --fec raptorq:overhead=10% --passes 3 release.tar.zst\n" +
+			"  mcast send --protocol flute --carousel --rate 20M --sdp files.sdp maps/",
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("send: name at least one file")
+			switch {
+			case f.stream && len(args) > 0:
+				return usagef("send: --stream sends standard input; name no files")
+			case !f.stream && len(args) == 0:
+				return usagef("send: name at least one file or directory, or give --stream to send standard input")
+			case f.protocol == "flute" && (f.stream || f.sync || f.drop != 0):
+				return usagef("--stream, --sync and --drop-after are for NORM: nobody answers in FLUTE")
 			}
 			if f.name != "" && len(args) > 1 {
 				return usagef("send: --name is for a single file")
 			}
-			return f.run(c.Context(), args, &printer{out: os.Stdout, err: os.Stderr, json: f.json})
+			out := &printer{out: os.Stdout, err: os.Stderr, json: f.json}
+			switch f.protocol {
+			case "norm":
+				return f.run(c.Context(), args, out)
+			case "flute":
+				if !c.Flags().Changed("fec") {
+					f.fec = "raptorq"
+				}
+				return f.runFlute(c.Context(), args, out)
+			}
+			return usagef("--protocol %q: give norm or flute", f.protocol)
 		},
 	}
 	f.register(c.Flags())
+	c.Flags().StringVarP(&f.protocol, "protocol", "p", "norm", "norm or flute")
+	f.flute.register(c.Flags())
 	c.Flags().StringVar(&f.source, "source", "", "own address to send from, in a source-specific group")
 	c.Flags().StringVarP(&f.rate, "rate", "r", "100M", "bits per second, as 100M or 2.5G, or max")
-	c.Flags().StringVar(&f.fec, "fec", "rs:64/16", "coding block and parity symbols, or none")
+	c.Flags().StringVar(&f.fec, "fec", "rs:64/16", "coding block and parity symbols, or none; flute: raptorq, raptor, rs or ldpc, as raptorq:overhead=10%, or none")
 	c.Flags().IntVar(&f.auto, "auto-parity", 0, "parity symbols sent with every block, asked for or not")
 	c.Flags().StringVarP(&f.wait, "wait", "w", "", "wait until N receivers, or those with these IDs (ID,ID), have confirmed")
+	c.Flags().DurationVar(&f.drop, "drop-after", 0, "with --wait: drop receivers that have not confirmed a file so long after it was sent (default never)")
+	c.Flags().BoolVar(&f.sync, "sync", false, "receivers that have a file already, by its SHA-256, need not receive it again")
+	c.Flags().BoolVar(&f.stream, "stream", false, "send standard input as a stream, for recv --stream")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "give up after this time (default never)")
 	c.Flags().DurationVar(&f.grtt, "grtt", 0, "round-trip time assumed until measured (default 10ms)")
 	c.Flags().IntVar(&f.groupSize, "group-size", 0, "expected number of receivers (default 100)")
@@ -67,25 +97,37 @@ func sendCommand() *cobra.Command {
 // parseWait reads --wait: a number of receivers, or IDs. One ID alone is written
 // with a comma behind it.
 func parseWait(s string) ([]norm.SendOption, error) {
+	ids, n, err := parseNodes(s)
+	switch {
+	case err != nil:
+		return nil, err
+	case n > 0:
+		return []norm.SendOption{norm.WaitForCount(n)}, nil
+	case ids != nil:
+		return []norm.SendOption{norm.WaitFor(ids...)}, nil
+	}
+	return nil, nil
+}
+
+func parseNodes(s string) (ids []norm.NodeID, n int, err error) {
 	if s == "" {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if !strings.Contains(s, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > 100_000 {
-			return nil, usagef("--wait %q: give a number of receivers, or IDs as 11,12 (a single one as 11,)", s)
+			return nil, 0, usagef("--wait %q: give a number of receivers, or IDs as 11,12 (a single one as 11,)", s)
 		}
-		return []norm.SendOption{norm.WaitForCount(n)}, nil
+		return nil, n, nil
 	}
-	var ids []norm.NodeID
 	for part := range strings.SplitSeq(strings.Trim(s, ","), ",") {
 		id, err := strconv.ParseUint(part, 10, 32)
 		if err != nil || id == 0 || id == 1<<32-1 {
-			return nil, usagef("--wait %q: %q is no node ID", s, part)
+			return nil, 0, usagef("--wait %q: %q is no node ID", s, part)
 		}
 		ids = append(ids, norm.NodeID(id))
 	}
-	return []norm.SendOption{norm.WaitFor(ids...)}, nil
+	return ids, 0, nil
 }
 
 func (f *sendFlags) config() (cfg norm.SenderConfig, err error) {
@@ -99,6 +141,14 @@ func (f *sendFlags) config() (cfg norm.SenderConfig, err error) {
 	}
 	if f.groupSize < 0 || f.timeout < 0 {
 		return cfg, usagef("--group-size %d, --timeout %v: give positive values", f.groupSize, f.timeout)
+	}
+	switch {
+	case f.drop < 0:
+		return cfg, usagef("--drop-after %v: give a positive time", f.drop)
+	case f.drop > 0 && f.wait == "":
+		return cfg, usagef("--drop-after is for --wait: otherwise no receiver is waited for")
+	case f.sync && f.noDigest:
+		return cfg, usagef("--sync needs the SHA-256 of files, which --no-digest leaves out")
 	}
 	cfg.BlockSize, cfg.Parity, err = parseFEC(f.fec)
 	if err == nil {
@@ -143,6 +193,12 @@ func (f *sendFlags) run(ctx context.Context, files []string, out *printer) error
 	if f.noDigest {
 		opts = append(opts, norm.NoDigest())
 	}
+	if f.sync {
+		opts = append(opts, norm.IfAbsent())
+	}
+	if f.drop > 0 {
+		opts = append(opts, norm.DropAfter(f.drop))
+	}
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("not done within --timeout %v", f.timeout))
@@ -158,84 +214,10 @@ func (f *sendFlags) run(ctx context.Context, files []string, out *printer) error
 		return err
 	}
 	defer s.Close()
-	go printStats(ctx, out.err, f.stats, func() any { return s.Stats() })
+	go printStats(ctx, out.err, f.stats, func() any { return senderCounters(s) })
 	out.event(readyEvent{"ready", uint32(s.NodeID()), f.group, conn.Interface().Name}, "")
+	if f.stream {
+		return f.sendStream(ctx, s, os.Stdin, out)
+	}
 	return f.sendAll(ctx, s, files, opts, out)
-}
-
-// sendAll sends the files and reports.
-func (f *sendFlags) sendAll(ctx context.Context, s *norm.Sender, files []string, opts []norm.SendOption, out *printer) error {
-	start, failed := time.Now(), false
-	fail := func(file string, err error) {
-		failed = true
-		if cause := context.Cause(ctx); ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			err = cause
-		}
-		out.failure(file, err)
-	}
-	show := newBars(f.json)
-	type item struct {
-		file string
-		t    *norm.Transfer
-		stop func()
-	}
-	var items []item
-	var delivered int
-	var total int64
-	for _, file := range files {
-		t, err := s.SendFile(ctx, file, opts...)
-		if err != nil {
-			fail(file, err)
-			if ctx.Err() != nil {
-				break
-			}
-			continue
-		}
-		items = append(items, item{file, t, follow(show, filepath.Base(file), t)})
-	}
-	for _, it := range items {
-		err := it.t.Wait(ctx)
-		it.stop()
-		if err != nil {
-			fail(it.file, err)
-			continue
-		}
-		delivered++
-		total += it.t.Size()
-	}
-	seconds := time.Since(start).Seconds()
-	s.Shutdown(ctx) // goodbye, even if ctx has ended
-	show.wait()
-	st := s.Stats()
-	out.event(sentEvent{"sent", delivered, total, st.Bytes, st.Nacks, st.Repairs, seconds},
-		"sent %d file(s), %s in %.2f s (%s): %s on the wire, %d NACKs, %d repairs",
-		delivered, size(total), seconds, bitrate(float64(total)*8/seconds), size(int64(st.Bytes)), st.Nacks, st.Repairs)
-	if failed {
-		return errFailed
-	}
-	return nil
-}
-
-// follow draws a transfer's progress until the returned function is called.
-func follow(b *bars, name string, t *norm.Transfer) (stop func()) {
-	bar := b.add(name, t.Size())
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(100 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				bar.SetCurrent(min(t.Progress(), t.Size()-1))
-			case <-t.Done():
-				bar.SetCurrent(max(t.Size(), 1))
-				return
-			case <-end:
-				bar.Abort(false)
-				return
-			}
-		}
-	}()
-	return func() { close(end); <-ended }
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/gomulticast/multicast/rmt/norm"
 )
 
 // printStats writes stats() as a JSON object every interval until ctx ends; an
@@ -25,4 +27,25 @@ func printStats(ctx context.Context, w io.Writer, interval time.Duration, stats 
 			fmt.Fprintf(w, "%s\n", b)
 		}
 	}
+}
+
+// senderCounters is what send --stats writes: the counters of the session, and each
+// receiver.
+func senderCounters(s *norm.Sender) any {
+	p := s.Report()
+	return struct {
+		norm.SenderStats
+		Rate      int64
+		Receivers []norm.ReceiverHeard
+	}{p.Stats, p.Rate, p.Receivers}
+}
+
+// receiverCounters is what recv --stats writes.
+func receiverCounters(r *norm.Receiver) any {
+	p := r.Report()
+	return struct {
+		norm.ReceiverStats
+		Storage norm.StorageStats
+		Senders []norm.SenderHeard
+	}{p.Stats, p.Storage, p.Senders}
 }

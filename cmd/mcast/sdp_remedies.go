@@ -1,0 +1,65 @@
+package main
+
+import (
+	"github.com/gomulticast/multicast/mcast/group"
+	"github.com/gomulticast/multicast/sdp"
+)
+
+// sdpRemedies says what to do about each sort of finding.
+var sdpRemedies = map[sdp.Code]string{
+	sdp.CodeSyntax:    "write the line in the form that RFC 8866 section 9 gives it",
+	sdp.CodeOrder:     "move the line to where RFC 8866 section 5 has it: v o s i u e p c b, t with its r and z, k a, and then each m with its i c b k a",
+	sdp.CodeMissing:   "add the line here",
+	sdp.CodeTwice:     "leave one of them",
+	sdp.CodeEnding:    "end every line in CR and LF",
+	sdp.CodeBytes:     "take these bytes away; save the text as UTF-8 without a byte order mark",
+	sdp.CodeSpace:     "write no blanks around the = nor at the ends, and one space between two fields",
+	sdp.CodeLine:      "write a letter of RFC 8866 section 5, = and the value, or take the line away; what is private goes into a= lines",
+	sdp.CodeVersion:   "write v=0",
+	sdp.CodeNumber:    "write a decimal number in its range",
+	sdp.CodeAddress:   "write an address as text, behind IP4 or IP6 as it is",
+	sdp.CodeTTL:       "write IN IP4 group/TTL for an IPv4 group, IN IP6 group for an IPv6 one, and no / behind a unicast address",
+	sdp.CodeCount:     "give the number of groups that follow each other, or leave it away for one",
+	sdp.CodeAttribute: "write the attribute in the form that its RFC gives it",
+	sdp.CodeLimit:     "mend the findings above, and lint again",
+
+	sdp.CodeIdentity:      "write o=- ID VERSION IN IP4 ADDRESS with an ID that is new for each session, such as the time, and the host's address",
+	sdp.CodeSize:          "take lines away that nobody needs, or announce fewer media in a session",
+	sdp.CodeTimes:         "give a stop time after the start, or write t=0 0 for a session without end",
+	sdp.CodeLevel:         "move the attribute below the m= line it is about",
+	sdp.CodePort:          "choose an even port below 65535, so that RTCP has the next one, or tell another with a=rtcp",
+	sdp.CodeFilterDest:    "write the group of a c= line without /TTL into the filter, or * for all",
+	sdp.CodeFilterTwice:   "put all senders into one a=source-filter",
+	sdp.CodeFilterCount:   "write * as the destination of the filter, or a filter for each group",
+	sdp.CodeFilterSources: "name a sender by an address of the group's IP version",
+	sdp.CodeSSMSource:     "add a=source-filter: incl IN IP4 GROUP SENDER below the media",
+	sdp.CodeSSMExclude:    "write incl and the senders that are wanted",
+	sdp.CodeRTCPUnicast:   "add a=rtcp-unicast:reflection if the sender reads reports, or else b=RS:0 and b=RR:0",
+	sdp.CodeConnections:   "write a c= line with one group below each m= line",
+	sdp.CodeRTPMap:        "add a=rtpmap:TYPE ENCODING/RATE for each payload type of the m= line above 95",
+	sdp.CodeClock:         "add a=ts-refclk with the clock and a=mediaclk:direct=OFFSET, as RFC 7273 has them",
+	sdp.CodePacketTime:    "add a=ptime with the milliseconds of audio in a packet, such as 1, and let a=framecount agree or go",
+	sdp.CodeGrouping:      "give each media of a=group an a=mid of its own, and name those that are there",
+	sdp.CodeFEC:           "write the attributes of the repair flow as RFC 6364 section 4 has them",
+	sdp.CodeFLUTE:         "add a=flute-tsi and a=source-filter: together they name the session",
+
+	sdp.Code(group.CodeNotMulticast):  "choose a group from 239.255.0.0/16 or ff15::/16",
+	sdp.Code(group.CodeControlAlias):  "choose a group whose second byte is neither 0 nor 128 or whose third is not 0, so that switches do not flood it",
+	sdp.Code(group.CodeReserved):      "choose a group from 239.255.0.0/16 for a site, or one of your own from 232.0.0.0/8 or 233.0.0.0/8 (GLOP)",
+	sdp.Code(group.CodeAssigned):      "choose a group that nobody else was given: 239.255.0.0/16, 232.0.0.0/8 with a sender, or ff1x::",
+	sdp.Code(group.CodeSAPBlock):      "take an address of 224.2.128.0 to 224.2.255.255 that no announcement uses",
+	sdp.Code(group.CodeDeprecated):    "choose another group",
+	sdp.Code(group.CodeRelative):      "choose a group below the top 256 of the zone",
+	sdp.Code(group.CodeExpansion):     "choose from 239.255.0.0/16 or 239.192.0.0/14, or let routers know the zone",
+	sdp.Code(group.CodeSSMPart):       "choose from 232.0.1.0 to 232.255.255.255, or ff3x::8000:0 to ff3x::ffff:ffff",
+	sdp.Code(group.CodeSource):        "give the sender's unicast address, of the group's IP version",
+	sdp.Code(group.CodeOwner):         "derive the group from an AS or prefix that is yours; mcast addr calculates it",
+	sdp.Code(group.CodeDocumentation): "put the real addresses in",
+	sdp.Code(group.CodeFlags):         "write the flags that the group needs; mcast addr explains them",
+	sdp.Code(group.CodePrefix):        "write the length of the prefix and zeros behind it; mcast addr calculates such a group",
+	sdp.Code(group.CodePrefixScope):   "choose a scope that is no wider than that of the prefix",
+	sdp.Code(group.CodeRP):            "embed an address of the rendezvous point that can be read back; mcast addr calculates it",
+	sdp.Code(group.CodeGroupID):       "choose a group ID of 8000:0 to ffff:ffff",
+	sdp.Code(group.CodeTTLBelow):      "raise the TTL in the c= line to the scope of the group, or choose a group of a smaller one",
+	sdp.Code(group.CodeTTLAbove):      "lower the TTL in the c= line to the scope of the group",
+}
