@@ -8,7 +8,10 @@ BENCH       ?= .
 PLATFORMS   := linux/amd64 linux/arm64 linux/386 \
                darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64 freebsd/386 windows/386
 
-.PHONY: all test lint cross bench microbench fuzz peers examples
+.PHONY: all test modules lint cross bench microbench fuzz peers examples
+
+# Modules of their own, so that their dependencies are nobody else's.
+MODULES     := bench/gopacket madcap/etcdstore rmt/norm/normprom
 
 all: test lint
 
@@ -18,6 +21,14 @@ test:
 	if $(GO) build -race -buildvcs=false -o /dev/null ./internal/cmd/testsummary 2>/dev/null; then race=-race; \
 	else echo 'note: the race detector does not build here (no C compiler?), testing without it'; fi; \
 	$(GO) run ./internal/cmd/testsummary $$race -shuffle=on -timeout 5m ./...
+
+# The nested modules. madcap/etcdstore needs Debian's etcd-server and Go 1.26, which
+# the go command fetches.
+modules:
+	@for m in $(MODULES); do \
+		echo "$$m"; \
+		(cd $$m && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -timeout 4m ./...) || exit 1; \
+	done
 
 lint:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not gofmt-clean:"; echo "$$files"; exit 1; fi
@@ -46,7 +57,7 @@ fuzz:
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | { failed=; while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "$$(dirname "$$file") $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || failed="$$failed $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname "$$file")" </dev/null || failed="$$failed $$target"; \
 		done; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; }
 
