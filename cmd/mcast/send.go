@@ -19,6 +19,7 @@ import (
 type sendFlags struct {
 	session
 	rate, fec, wait string
+	fair            bool
 	auto            int
 	segment         int
 	grtt            time.Duration
@@ -54,8 +55,8 @@ func sendCommand() *cobra.Command {
 				return usagef("send: --stream sends standard input; name no files")
 			case !f.stream && len(args) == 0:
 				return usagef("send: name at least one file or directory, or give --stream to send standard input")
-			case f.protocol == "flute" && (f.stream || f.sync || f.drop != 0):
-				return usagef("--stream, --sync and --drop-after are for NORM: nobody answers in FLUTE")
+			case f.protocol == "flute" && (f.stream || f.sync || f.fair || f.drop != 0):
+				return usagef("--stream, --sync, --fair and --drop-after are for NORM: nobody answers in FLUTE")
 			}
 			if f.name != "" && len(args) > 1 {
 				return usagef("send: --name is for a single file")
@@ -77,7 +78,8 @@ func sendCommand() *cobra.Command {
 	c.Flags().StringVarP(&f.protocol, "protocol", "p", "norm", "norm or flute")
 	f.flute.register(c.Flags())
 	c.Flags().StringVar(&f.source, "source", "", "own address to send from, in a source-specific group")
-	c.Flags().StringVarP(&f.rate, "rate", "r", "100M", "bits per second, as 100M or 2.5G, or max")
+	c.Flags().StringVarP(&f.rate, "rate", "r", "100M", "bits per second, as 100M or 2.5G, or max: what the slowest receiver gets")
+	c.Flags().BoolVar(&f.fair, "fair", false, "take no more of a path than TCP would (TFMCC); --rate is the most then")
 	c.Flags().StringVar(&f.fec, "fec", "rs:64/16", "coding block and parity symbols, or none; flute: raptorq, raptor, rs or ldpc, as raptorq:overhead=10%, or none")
 	c.Flags().IntVar(&f.auto, "auto-parity", 0, "parity symbols sent with every block, asked for or not")
 	c.Flags().StringVarP(&f.wait, "wait", "w", "", "wait until N receivers, or those with these IDs (ID,ID), have confirmed")
@@ -138,6 +140,9 @@ func (f *sendFlags) config() (cfg norm.SenderConfig, err error) {
 	}
 	if cfg.Rate, err = parseRate(f.rate); err != nil {
 		return cfg, err
+	}
+	if f.fair {
+		cfg.CC, cfg.MaxRate, cfg.Rate = norm.CCTFMCC, max(cfg.Rate, 0), 0
 	}
 	if f.groupSize < 0 || f.timeout < 0 {
 		return cfg, usagef("--group-size %d, --timeout %v: give positive values", f.groupSize, f.timeout)

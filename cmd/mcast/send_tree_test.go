@@ -161,3 +161,14 @@ func TestStreamPipe(t *testing.T) {
 		t.Errorf("%s", &events)
 	}
 }
+
+// --fair hands the rate to TFMCC, with --rate as its ceiling; max is no ceiling.
+func TestFair(t *testing.T) {
+	for rate, most := range map[string]int64{"20M": 20_000_000, "max": 0} {
+		f := sendFlags{rate: rate, fec: "rs:64/16", fair: true}
+		cfg, err := f.config()
+		if err != nil || cfg.CC != norm.CCTFMCC || cfg.Rate != 0 || cfg.MaxRate != most {
+			t.Errorf("%s: %v %+v", rate, err, cfg)
+		}
+	}
+}
