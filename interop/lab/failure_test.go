@@ -21,13 +21,29 @@ import (
 func midway(t *testing.T, p *proc) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if list, _ := filepath.Glob(filepath.Join(p.dir, ".norm-*")); len(list) == 1 {
+		if list, _ := filepath.Glob(filepath.Join(p.dir, ".norm-*.part")); len(list) == 1 {
 			if st, err := os.Stat(list[0]); err == nil && st.Size() > mb {
 				return
 			}
 		}
 	}
 	t.Fatalf("%s writes nothing", p.who)
+}
+
+// keepsPartial checks that a directory holds what came of one file, to go on from, and
+// nothing that could be taken for the file.
+func keepsPartial(t *testing.T, dir string) {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if ext := filepath.Ext(e.Name()); !strings.HasPrefix(e.Name(), ".norm-") || ext != ".part" && ext != ".journal" || len(list) != 2 {
+			t.Errorf("%s holds %v", dir, list)
+			return
+		}
+	}
 }
 
 func TestReceiverInterrupted(t *testing.T) {
@@ -42,13 +58,22 @@ func TestReceiverInterrupted(t *testing.T) {
 	midway(t, rx[0])
 	rx[0].interrupt(t)
 	rx[0].exit(t, 130, 5*time.Second)
-	holds(t, rx[0].dir)
+	keepsPartial(t, rx[0].dir)
 	if done := rx[0].all("done"); len(done) != 0 {
 		t.Errorf("interrupted, but %v", done)
 	}
 	sent(t, tx, 30*time.Second, file)
 	delivered(t, rx[1], 10*time.Second, file)
 	delivered(t, rx[2], 10*time.Second, file)
+
+	// Started again it needs only the rest.
+	again := receiveInto(t, l.Receivers[0], rx[0].dir, nil, "--count", "1")
+	ready(t, again)
+	sent(t, send(t, l.Sender, "--rate", "60M", "--wait", "1", file.path), 30*time.Second, file)
+	delivered(t, again, 10*time.Second, file)
+	if e := again.all("done"); len(e) != 1 || e[0].num("resumed") < mb/2 {
+		t.Errorf("resumed: %v", e)
+	}
 }
 
 func TestSenderInterrupted(t *testing.T) {
@@ -70,7 +95,7 @@ func TestSenderInterrupted(t *testing.T) {
 			t.Errorf("%s: %v", r.who, e)
 		}
 		r.exit(t, 1, 10*time.Second)
-		holds(t, r.dir)
+		keepsPartial(t, r.dir)
 	}
 	// The goodbye is CMD, type 3, of flavor 2.
 	if n := strings.Count(shark(t, stop(), "-Y", "norm.type == 3 && norm.flavor == 2"), "\n"); n == 0 {
@@ -84,17 +109,18 @@ func TestDiskFull(t *testing.T) {
 	l := netlab.New(t, netlab.Config{Receivers: 2, Loss: 5})
 	dir := t.TempDir()
 	small, big := writeFile(t, dir, "small.bin", 100_000), randomFile(t, 8*mb)
-	// The file system exists for the receiver only, and ends with it.
-	tiny := []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=2m none "$0" && exec "$@"`}
+	// The file system exists for the receiver only, and ends with it. 64 MiB of it are to
+	// stay free.
+	tiny := []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=70m none "$0" && exec "$@"`}
 	mount := t.TempDir()
-	full := receiveInto(t, l.Receivers[0], mount, append(tiny, mount), "--count", "1")
+	full := receiveInto(t, l.Receivers[0], mount, append(tiny, mount), "--count", "2")
 	healthy := receive(t, l.Receivers[1], "--count", "2")
 	ready(t, full, healthy)
 	tx := send(t, l.Sender, "--rate", "50M", big.path, small.path)
 	sent(t, tx, 30*time.Second, big, small)
 	delivered(t, healthy, 10*time.Second, big, small)
 	full.exit(t, 1, 10*time.Second)
-	if e := full.all("error"); len(e) != 1 || e[0].str("file") != big.name || !strings.Contains(e[0].str("error"), "no space left") {
+	if e := full.all("error"); len(e) != 1 || e[0].str("file") != big.name || !strings.Contains(e[0].str("error"), "not enough free space") {
 		t.Errorf("errors: %v", e)
 	}
 	if e := full.all("done"); len(e) != 1 || e[0].str("file") != small.name || e[0].str("sha256") != small.sum {
@@ -149,7 +175,7 @@ func TestMaliciousNames(t *testing.T) {
 		`..\escape`, `sub\..\..\escape`, "absolute/escape", "relative/escape", "sub/../relative/escape",
 		"new\nline", "bell\a", ".norm-AAAA.part", "sub", strings.Repeat("x", 300),
 	}
-	r := receiveInto(t, l.Receivers[0], dir, nil, "--count", "3", "--timeout", "30s")
+	r := receiveInto(t, l.Receivers[0], dir, nil, "--count", "21", "--timeout", "30s")
 	ready(t, r)
 	file := writeFile(t, t.TempDir(), "good.bin", 10_000)
 	// Good ones: its own name, a name that was a link, a directory to make.

@@ -212,6 +212,14 @@ func TestServe(t *testing.T) {
 	if _, err := c.Allocate(ctx, madcap.Request{Scope: netip.MustParseAddr("239.1.0.0"), Server: at}); !errors.As(err, &f) || f.Option() != madcap.OptionScope {
 		t.Error(err)
 	}
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		s.mu.Lock()
+		told := s.events["refused"] > 0 // the answer may be here before the line is printed
+		s.mu.Unlock()
+		if told {
+			break
+		}
+	}
 	s.end(os.Interrupt)
 	if n := s.events["granted"]; n != 2 || s.events["renewed"] != 1 || s.events["released"] != 1 || s.events["refused"] != 1 || s.last == nil {
 		t.Errorf("%v, %s", s.events, &s.errs)

@@ -250,6 +250,12 @@ type ReceiverConfig struct {
 	// arrives, not at the end of its block: see [LowLatency].
 	RepairBySymbol bool
 
+	// Silent sends nothing at all: the receiver lives on parity that is sent unasked,
+	// on what others ask for and on objects sent again. Of a stream, a block that is not
+	// complete when the sender is SilentDelay blocks ahead is given up; default 4.
+	Silent      bool
+	SilentDelay int
+
 	// MaxMessage bounds what ReadMessage reads, in bytes. Default 16 MiB.
 	MaxMessage int
 
@@ -269,7 +275,7 @@ func (c *ReceiverConfig) core() core.ReceiverConfig {
 	}
 	return core.ReceiverConfig{
 		NodeID: id, Group: c.Group, Unicast: c.Unicast, Scheme: c.Scheme,
-		InfoFirst: c.Dir != "", Sync: c.Sync, RepairBySymbol: c.RepairBySymbol, BufferBytes: c.BufferBytes, MaxSenders: c.MaxSenders, MaxObjects: c.MaxObjects,
+		InfoFirst: c.Dir != "", Silent: c.Silent, SilentDelay: c.SilentDelay, Sync: c.Sync, RepairBySymbol: c.RepairBySymbol, BufferBytes: c.BufferBytes, MaxSenders: c.MaxSenders, MaxObjects: c.MaxObjects,
 		Rand: rand.New(rand.NewChaCha8(seed)),
 	}
 }

@@ -133,7 +133,7 @@ func (m *remote) earliestNeed(limit position) (position, bool) {
 			}
 		case m.held(o):
 		case o.part.stream():
-			if sbn, need := o.streamNeed(limit); need {
+			if sbn, need := o.streamNeed(m, limit); need {
 				at.block = sbn
 				return at, true
 			}
@@ -203,6 +203,9 @@ func (n *nackState) build(m *remote, limit position) bool {
 			continue
 		}
 		if o.part.stream() {
+			if _, need := o.streamNeed(m, limit); !need {
+				continue
+			}
 			b.stream(n, o, heard, limit)
 			continue
 		}

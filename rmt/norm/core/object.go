@@ -142,9 +142,15 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 	if !ok {
 		r := m.r
 		size := o.part.BlockLen(sbn) * o.part.SymbolSize()
-		data := r.buffers.take(size, o.stream != nil)
+		get := func() []byte {
+			if o.stream != nil {
+				return o.streamBuffer(m, size)
+			}
+			return r.buffers.take(size, false)
+		}
+		data := get()
 		for data == nil && (o.yieldHeld(m, sbn) || m.yield(o, sbn)) {
-			data = r.buffers.take(size, o.stream != nil)
+			data = get()
 		}
 		if i, _ = o.find(sbn); data == nil || len(o.blocks) >= maxOpenBlocks {
 			r.buffers.giveBack(data, o.stream != nil)

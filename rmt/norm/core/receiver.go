@@ -89,6 +89,7 @@ type ReceiverStats struct {
 	Undecodable     uint64 // blocks whose parity made no sense
 	Malformed       uint64
 	Refused         uint64 // messages of senders or objects beyond the limits
+	Clashes         uint64 // senders that appeared under the node ID of another on the same host
 }
 
 // A Receiver is the receiving half of NORM, for any number of senders. It is not
@@ -345,11 +346,28 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 		if before != nil {
 			m.former, m.formerUntil = before.instance, r.now.Add(formerLife)
 		}
+		r.supersede(key, h.InstanceID)
 		r.senders[key] = m
 		r.order = append(r.order, m)
 	}
 	m.note(h, p)
 	return m
+}
+
+// supersede ends what is left of an earlier run of a sender that comes from another port
+// of its host now, as NRL's NORM does. One that is still heard is another program, with
+// the same node ID.
+func (r *Receiver) supersede(key SenderKey, instance uint16) {
+	for _, m := range r.order {
+		if m.key.Node == key.Node && m.key.Addr.Addr() == key.Addr.Addr() && m.instance != instance {
+			if r.now.Sub(m.heard) < max(minInactivity, 4*m.grtt) {
+				r.stats.Clashes++
+				continue
+			}
+			r.forget(m, ErrSenderRestarted)
+			return
+		}
+	}
 }
 
 // makeRoom forgets the sender silent for longest, unless it was heard just now: a

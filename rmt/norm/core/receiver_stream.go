@@ -106,6 +106,47 @@ func (o *rxObject) yieldHeld(m *remote, sbn uint32) bool {
 	return true
 }
 
+// streamBuffer returns memory for a block of a stream, within what one stream may hold and
+// what all may. A stream that is not read fills its own part; when that of all is full the
+// one that holds most gives way.
+func (o *rxObject) streamBuffer(m *remote, size int) []byte {
+	p := &m.r.buffers
+	if o.streamFull(m) {
+		return nil
+	}
+	for {
+		if b := p.take(size, true); b != nil {
+			return b
+		}
+		var most *rxObject
+		var of *remote
+		for _, m := range m.r.order {
+			for _, x := range m.objects {
+				if x != nil && x != o && x.stream != nil && len(x.stream.held) > minStreamBlocks && (most == nil || x.streamHolds() > most.streamHolds()) {
+					most, of = x, m
+				}
+			}
+		}
+		if most == nil || most.streamHolds() <= o.streamHolds() {
+			return nil
+		}
+		most.dropTo(of, most.stream.held[0].sbn+1)
+	}
+}
+
+// streamFull reports whether a stream holds as much as one may, being read too slowly. Then
+// nothing more is asked for either: it would stall the sender for everybody.
+func (o *rxObject) streamFull(m *remote) bool {
+	cost := bufferCost(o.part.blockLen * o.part.symbol)
+	held := int64(len(o.stream.held)+len(o.blocks)) * cost
+	return held > m.r.buffers.limit/4 && held > minStreamBlocks*cost && len(o.stream.held) > 0
+}
+
+// streamHolds returns the bytes of blocks that wait to be read.
+func (o *rxObject) streamHolds() int {
+	return len(o.stream.held) * o.part.blockLen * o.part.symbol
+}
+
 // local returns the local number of a block of o named in a message.
 func (o *rxObject) local(id uint32) (uint32, bool) {
 	if o.stream == nil {
@@ -139,7 +180,6 @@ func (o *rxObject) streamBlock(m *remote, sbn uint32, flags wire.Flags) bool {
 		t.newest = sbn
 		if sbn-t.low >= t.window {
 			o.giveUpTo(m, sbn-t.window+1)
-			o.dropTo(m, sbn-t.window+1)
 		}
 	}
 	return true
@@ -263,8 +303,9 @@ func (o *rxObject) readable(m *remote) {
 
 // ReadStream returns the next piece of a stream. When it returns false a StreamReadable
 // event follows as soon as there is more; so whoever was told of a stream reads it to
-// that point, now or later. What is not read fills the stream's window and is lost
-// when the sender has gone on far enough; other objects are not held up by it.
+// that point, now or later. What is not read is kept, up to a
+// quarter of ReceiverConfig.BufferBytes; beyond that what is new finds no room, and is lost
+// when the sender no longer keeps it. Other objects are not held up by it.
 func (r *Receiver) ReadStream(key ObjectKey) (StreamSegment, bool) {
 	m := r.senders[key.Sender]
 	if m == nil || m.instance != key.Instance {
@@ -303,9 +344,13 @@ func (r *Receiver) ReadStream(key ObjectKey) (StreamSegment, bool) {
 			}
 			return seg, true
 		}
-		t.anchor, t.gap, t.offset = true, false, at+uint64(h.Len)
 		b := o.reading()
 		if code, ok := h.Control(); ok {
+			if code == wire.StreamEnd && o.needsInfo() && t.broken == nil {
+				t.told = false // the end waits for it
+				return StreamSegment{}, false
+			}
+			t.anchor, t.gap, t.offset = true, false, at
 			o.advance(m, b)
 			if code != wire.StreamEnd {
 				continue // codes of later extensions
@@ -313,6 +358,7 @@ func (r *Receiver) ReadStream(key ObjectKey) (StreamSegment, bool) {
 			m.settle(o, stored)
 			return StreamSegment{Offset: at, Message: -1, End: true}, true
 		}
+		t.anchor, t.gap, t.offset = true, false, at+uint64(h.Len)
 		seg := StreamSegment{Offset: at, Data: data, Message: -1}
 		if i, ok := h.Message(); ok {
 			seg.Message = i
@@ -399,9 +445,12 @@ func (o *rxObject) streamLimit(limit position) (block uint32, symbols int) {
 }
 
 // streamNeed returns the first block of which something is missing before limit.
-func (o *rxObject) streamNeed(limit position) (uint32, bool) {
+func (o *rxObject) streamNeed(m *remote, limit position) (uint32, bool) {
 	end, symbols := o.streamLimit(limit)
 	lo, _ := o.done.nextMissing(0)
+	if lo != o.stream.low && o.streamFull(m) {
+		return lo, false
+	}
 	if lo == end && symbols > 0 {
 		b := o.begun(lo)
 		return lo, b == nil || !b.sourceBefore(symbols)

@@ -382,6 +382,9 @@ func (m *remote) handleInfo(d *wire.Info) {
 	if !o.haveInfo {
 		o.haveInfo = true
 		m.r.events.push(ReceiverEvent{Type: InfoReceived, Key: o.key, Data: append([]byte(nil), d.Payload...)})
+		if o.stream != nil {
+			o.readable(m) // the end may have waited for it
+		}
 	}
 	m.finish(o)
 }

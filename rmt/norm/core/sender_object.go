@@ -154,6 +154,7 @@ func (s *Sender) endPass(o *txObject) bool {
 	if !o.sent {
 		o.sent, o.ended = true, s.now
 		if o.stream != nil {
+			s.repeatEnd(o)
 			o.stream.marks.asking = false // now the end is asked for
 			clear(o.acked)
 		}

@@ -176,6 +176,17 @@ func (s *Sender) CloseStream(now time.Time, id wire.TransportID) error {
 	return nil
 }
 
+// repeatEnd sends the last block of a stream once more when it has no parity, being
+// incomplete, and parity is what others get unasked.
+func (s *Sender) repeatEnd(o *txObject) {
+	if n := o.sourceSent(o.sbn); s.cfg.AutoParity > 0 && o.esi > 0 && n < o.stream.k {
+		need := blockNeed{sbn: o.sbn, count: n}
+		need.symbols.addRange(0, n-1)
+		o.repair.addNeed(&need)
+		s.repairs.some = true
+	}
+}
+
 // Buffered returns how many bytes written to a stream were not sent yet.
 func (s *Sender) Buffered(id wire.TransportID) uint64 {
 	if _, o := s.find(id); o != nil && o.stream != nil {

@@ -1,11 +1,14 @@
 package core
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/netem"
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
 	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
 
@@ -217,10 +220,10 @@ func TestStreamSync(t *testing.T) {
 	}
 }
 
-// A reader that does not read loses what the window cannot hold, and nothing else: it is
+// A reader that does not read loses what its buffer cannot hold, and nothing else: it is
 // told, and the file sent meanwhile arrives.
 func TestStreamSlowReader(t *testing.T) {
-	w, tx := streamWorld(t, SenderConfig{}, ReceiverConfig{}, netem.Link{Loss: 0.01}, 2)
+	w, tx := streamWorld(t, SenderConfig{}, ReceiverConfig{BufferBytes: 2 << 20}, netem.Link{Loss: 0.01}, 2)
 	tx.openStream(StreamSpec{Buffer: 512 << 10}, 8<<20, 3000, 0)
 	w.pass(200 * time.Millisecond)
 	w.rx[1].only().slow = true
@@ -405,5 +408,102 @@ func TestSilentReceiver(t *testing.T) {
 	}
 	if len(silent.objects) != 2 {
 		t.Errorf("%d objects", len(silent.objects))
+	}
+}
+
+// A reader that lags behind its sender's buffer loses nothing that was received: only its
+// own memory bounds it.
+func TestStreamLateReader(t *testing.T) {
+	w, tx := streamWorld(t, SenderConfig{}, ReceiverConfig{}, netem.Link{Loss: 0.01}, 1)
+	tx.openStream(StreamSpec{Buffer: 512 << 10, Info: []byte("info")}, 8<<20, 3000, 0)
+	w.pass(100 * time.Millisecond)
+	s := w.rx[0].only()
+	s.slow = true
+	w.pass(5 * time.Second)
+	s.slow = false
+	w.rx[0].node.Run(func(time.Time) {
+		for key, o := range w.rx[0].objects {
+			w.rx[0].readStream(o, key)
+		}
+	})
+	w.run()
+	w.check()
+	if s.gaps > 0 || s.offset != 8<<20 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The end of a stream waits for its INFO, however short it is.
+func TestShortStreamWithInfo(t *testing.T) {
+	for seed := range uint64(50) {
+		w := newWorld(t, seed)
+		link := netem.Link{Loss: 0.3}
+		tx := w.sender(SenderConfig{}, netem.Link{}, link)
+		rx := w.receiver(ReceiverConfig{}, link, link)
+		tx.openStream(StreamSpec{Info: []byte("info")}, 1, 1, 0)
+		w.run()
+		w.check()
+		for key, o := range rx.objects {
+			if o.done && string(o.info) != "info" {
+				t.Errorf("seed %d: %v ended without its INFO", seed, key)
+			}
+		}
+	}
+}
+
+// With parity sent unasked the end of a stream, which has none, is sent twice.
+func TestStreamEndTwice(t *testing.T) {
+	ended := 0
+	for seed := range uint64(100) {
+		w := newWorld(t, seed)
+		tx := w.sender(SenderConfig{AutoParity: 8}, netem.Link{}, netem.Link{})
+		rx := w.receiver(ReceiverConfig{Silent: true}, netem.Link{}, netem.Link{Loss: 0.1})
+		tx.openStream(StreamSpec{}, 5000, 1000, time.Millisecond)
+		w.pass(10 * time.Second)
+		for _, o := range rx.objects {
+			if o.done {
+				ended++
+			}
+		}
+	}
+	if ended < 75 { // once each it would be a third
+		t.Errorf("%d of 100 came to the end", ended)
+	}
+}
+
+// A sender that starts again from another port of its host ends what was left of its
+// former self; while that is still heard it is another program.
+func TestRestartFromAnotherPort(t *testing.T) {
+	a := newTarget(t)
+	c := wire.Codec{FTI: wire.FTINRL}
+	hear := func(port uint16, instance uint16) {
+		d := wire.Data{Sender: wire.Sender{Source: 9, InstanceID: instance, GRTT: 100, Backoff: 4}, FEC: 5, Object: 1, HasFTI: true,
+			FTI:     fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 1000, SymbolSize: 100, MaxBlockLen: 8, Parity: 4, M: 8},
+			Payload: make([]byte, 100)}
+		b, err := c.AppendData(nil, &d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.rx.Handle(a.now, &datagram.Packet{Data: b, Src: netip.AddrPortFrom(attacker.Addr(), port)})
+	}
+	hear(1000, 1)
+	hear(1001, 2)
+	if n := a.rx.Stats().Clashes; len(a.rx.order) != 2 || n != 1 {
+		t.Errorf("%d senders, %d clashes", len(a.rx.order), n)
+	}
+	a.now = a.now.Add(5 * time.Second)
+	hear(1001, 2)
+	hear(1002, 3)
+	if len(a.rx.order) != 2 {
+		t.Errorf("%d senders", len(a.rx.order))
+	}
+	var err error
+	for e, ok := a.rx.Event(); ok; e, ok = a.rx.Event() {
+		if e.Type == ObjectAborted {
+			err = e.Err
+		}
+	}
+	if err != ErrSenderRestarted {
+		t.Errorf("the former self ended with: %v", err)
 	}
 }
