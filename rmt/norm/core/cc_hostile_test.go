@@ -26,6 +26,9 @@ func (w *ccWorld) forge(f wire.Feedback) {
 // where it is: nobody answers when they are asked. An attacker who hears the probes and
 // keeps answering is a slow receiver like any other, and is bound by MinRate.
 func TestTFMCCForgedReports(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	const rtt = 20 * time.Millisecond
 	cfg := tfmccConfig()
@@ -80,6 +83,9 @@ func TestTFMCCForgedReports(t *testing.T) {
 
 // The same against max, which listens to other things: what was delivered.
 func TestMaxForgedReports(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	w := newCCWorld(t, 1, SenderConfig{CC: CCMax, MinRate: 1_000_000}, netem.Link{Delay: time.Millisecond, Rate: 100e6, Queue: 1_000_000})
 	for range 2 {

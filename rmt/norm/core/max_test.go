@@ -9,6 +9,9 @@ import (
 
 // What CCMax makes of a path: the share of its goodput and how full its queue is.
 func TestMaxTable(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	type row struct {
 		name   string
@@ -82,6 +85,9 @@ func TestMaxTable(t *testing.T) {
 
 // The bottleneck changes its mind: 100, 50, 100 Mbit/s. Each time the rate follows.
 func TestMaxFollowsChanges(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	const ms = time.Millisecond
 	for _, loss := range []float64{0, 0.05} {
@@ -110,6 +116,9 @@ func TestMaxFollowsChanges(t *testing.T) {
 
 // Of receivers behind unequal links the slowest decides.
 func TestMaxUnequalPaths(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	const ms = time.Millisecond
 	w := newCCWorld(t, 4, SenderConfig{CC: CCMax}, netem.Link{Delay: ms})

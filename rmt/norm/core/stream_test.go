@@ -155,7 +155,7 @@ func TestStreamDropsLaggard(t *testing.T) {
 		if acks {
 			spec.AckNodes = ids(1001, 2)
 		}
-		tx.openStream(spec, 100<<20, 3000, 0)
+		tx.openStream(spec, 60<<20, 3000, 0)
 		w.pass(100 * time.Millisecond)
 		w.rx[1].node.SetDown(true)
 		w.rx[1].cut = true

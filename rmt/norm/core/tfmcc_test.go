@@ -14,6 +14,9 @@ func tfmccConfig() SenderConfig {
 
 // In a steady state the rate is what the equation gives, within a factor of two.
 func TestTFMCCTableEquation(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	t.Logf("%8s %8s %12s %12s %6s %8s", "loss", "RTT", "Mbit/s", "equation", "ratio", "events")
 	for _, loss := range []float64{0.001, 0.003, 0.01, 0.03, 0.05} {
@@ -40,6 +43,9 @@ func TestTFMCCTableEquation(t *testing.T) {
 
 // Beside TCP Reno on one bottleneck each gets its share, within a factor of two.
 func TestTFMCCTableFairness(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	t.Logf("%12s %6s %8s %5s %10s %10s %6s", "bottleneck", "RTT", "queue", "TCPs", "TFMCC", "a TCP", "ratio")
 	for _, c := range []struct {
@@ -93,6 +99,9 @@ func TestTFMCCTableFairness(t *testing.T) {
 // The limiting receiver changes when a worse one joins, and again when that goes, with a
 // word and without.
 func TestTFMCCLimitingReceiver(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	const rtt = 40 * time.Millisecond
 	w := newCCWorld(t, 5, tfmccConfig(), netem.Link{Delay: rtt / 4})
@@ -125,6 +134,9 @@ func TestTFMCCLimitingReceiver(t *testing.T) {
 // After an outage that took the rate to the floor it comes back, from the lowest floor
 // there is. NRL's NORM could stay there (its issue 48).
 func TestTFMCCEscapesTheFloor(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	for _, rtt := range []time.Duration{time.Millisecond, 100 * time.Millisecond} {
 		w := newCCWorld(t, 7, tfmccConfig(), netem.Link{Delay: rtt / 4})
@@ -153,6 +165,9 @@ func TestTFMCCEscapesTheFloor(t *testing.T) {
 // A loss of half of all packets for a minute must not be held against the path for
 // long either: the floor is left although every packet is a loss interval.
 func TestTFMCCEscapesHeavyLoss(t *testing.T) {
+	if leftToRunsWithoutRace(t) {
+		return
+	}
 	t.Parallel()
 	const rtt = 50 * time.Millisecond
 	w := newCCWorld(t, 8, tfmccConfig(), netem.Link{Delay: rtt / 4})
