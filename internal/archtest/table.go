@@ -65,7 +65,7 @@ var rooms = []room{
 	{"rmt/tfmcc", f1, nil},
 	{"rmt/lct", f0, nil},
 	{"rmt/alc", f0, nil},
-	{"rmt/fcast", f0, nil},
+	{"rmt/fcast", f0, shell},
 	{"rmt/norm", f2, nil},
 	{"rmt/norm/normexpvar", f2, nil},
 	{"rmt/norm/wire", f0, nil},

@@ -10,7 +10,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"os"
 	"os/exec"
@@ -22,8 +22,8 @@ import (
 	"time"
 )
 
-//go:embed normpeer.cpp
-var source []byte
+//go:embed normpeer*
+var source embed.FS
 
 // Missing skips the test for want of something the lab has, or fails it where
 // MULTICAST_LAB=required.
@@ -77,7 +77,7 @@ func compile() {
 		cache = os.TempDir()
 	}
 	dir := filepath.Join(cache, "gomulticast-interop")
-	sum := sha256.Sum256(source)
+	parts, sum := sources()
 	build.path = filepath.Join(dir, "normpeer-"+hex.EncodeToString(sum[:6]))
 	if _, err := os.Stat(build.path); err == nil {
 		return
@@ -86,23 +86,45 @@ func compile() {
 		build.failed = err.Error()
 		return
 	}
-	tmp, err := os.CreateTemp(dir, "build-*")
+	tmp, err := os.MkdirTemp(dir, "build-*")
 	if err != nil {
 		build.failed = err.Error()
 		return
 	}
-	tmp.Close()
-	defer os.Remove(tmp.Name())
-	cmd := exec.Command(cxx, "-O2", "-o", tmp.Name(), "-x", "c++", "-", "-lnorm", "-lpthread")
-	cmd.Stdin = bytes.NewReader(source)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	defer os.RemoveAll(tmp)
+	program := filepath.Join(tmp, "normpeer")
+	args := []string{"-O2", "-o", program}
+	for name, text := range parts {
+		path := filepath.Join(tmp, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			build.failed = err.Error()
+			return
+		}
+		if filepath.Ext(name) == ".cpp" {
+			args = append(args, path)
+		}
+	}
+	if out, err := exec.Command(cxx, append(args, "-lnorm", "-lpthread")...).CombinedOutput(); err != nil {
 		build.failed = "building the libnorm peer: " + err.Error() + "\n" + string(out)
 		return
 	}
 	// Other test binaries may be at it too; whoever is last wins, whole.
-	if err := os.Rename(tmp.Name(), build.path); err != nil {
+	if err := os.Rename(program, build.path); err != nil {
 		build.failed = err.Error()
 	}
+}
+
+// sources returns the files of the peer's program and what identifies them.
+func sources() (parts map[string][]byte, sum []byte) {
+	parts = make(map[string][]byte)
+	h := sha256.New()
+	names, _ := source.ReadDir(".") // of an embed.FS: it does not fail
+	for _, e := range names {
+		text, _ := source.ReadFile(e.Name())
+		parts[e.Name()] = text
+		h.Write(append([]byte(e.Name()), text...))
+	}
+	return parts, h.Sum(nil)
 }
 
 // A Peer is a running normpeer.

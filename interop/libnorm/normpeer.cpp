@@ -4,29 +4,37 @@
 // normpeer: one end of a NORM session (RFC 5740) on NRL's libnorm, to hold ours
 // against. Usage:
 //
-//	normpeer send [options] file:PATH | data:PATH ...
+//	normpeer send [options] file:PATH | data:PATH | stream:PATH | messages:PATH ...
 //	normpeer recv [options]
+//
+// stream sends the file's bytes in a stream, messages the records it consists of: their
+// length in 4 bytes, big-endian, and so many bytes.
 //
 // It talks to its parent on stdout, a line per fact, the first word saying which:
 //
 //	VERSION 1.5.7              of the library
 //	READY                      the session runs
-//	QUEUED file|data SIZE PATH (send) an object was given to the library
+//	QUEUED KIND SIZE PATH      (send) an object was given to the library
+//	MARKED N                   (send) the first N bytes of a stream are acknowledged
+//	WRITTEN N                  (send) all of a stream was taken
 //	SENT N                     (send) object N has been transmitted once
 //	ACKED ID                   (send) node ID has acknowledged everything
 //	UNACKED ID                 (send) it has not, and we give up
 //	FLUSHED                    (send) all said, and nobody was asked to acknowledge
 //	SENDER ID                  (recv) a sender was heard of
-//	NEW file|data SIZE         (recv) an object has begun
+//	RESET ID                   (recv) it began anew
+//	NEW KIND SIZE              (recv) an object has begun: file, data or stream
 //	INFO TEXT                  (recv) its info
-//	DONE file|data SIZE PATH   (recv) it is complete and written
-//	ABORTED file|data          (recv) it will not be
+//	SYNCED N                   (recv) after N bytes of a stream, a message begins
+//	BREAK N                    (recv) after N bytes of a stream, some are lost
+//	DONE KIND SIZE PATH        (recv) it is complete and written
+//	ABORTED KIND SIZE PATH     (recv) it will not be
 //	INACTIVE ID                (recv) the sender is silent
 //	END                        about to exit
 //
 // C++ because normApi.h of Debian's 1.5.9 does not compile as C.
 
-#include <normApi.h>
+#include "normpeer.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -34,23 +42,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <string>
-#include <vector>
-
-struct Config {
-	std::string group = "239.255.7.7", iface, info, dir = ".";
-	int port = 6003, id = 1, segment = 1400, block = 64, parity = 16, automatic = 0, fec = 0;
-	int ttl = 1, robust = 20, gsize = 10, buffer = 64, instance = 1, count = 0, retries = 3, debug = 0;
-	double rate = 20e6, grtt = 0, backoff = -1, txloss = 0, rxloss = 0, linger = 0, seconds = 0;
-	bool unicast = false, cc = false, infoOnly = false;
-	std::vector<NormNodeId> ackers;
-};
-
-static void say(const char *format, ...)
+void say(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -60,21 +55,20 @@ static void say(const char *format, ...)
 	fflush(stdout);
 }
 
-[[noreturn]] static void die(const char *what, const char *detail = "")
+void die(const char *what, const char *detail)
 {
 	fprintf(stderr, "normpeer: %s %s\n", what, detail);
 	_exit(1);
 }
 
-static double seconds()
+double seconds()
 {
 	timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-// next waits for an event until the deadline, 0 for none; false when it passed.
-static bool next(NormInstanceHandle instance, NormEvent &event, double deadline)
+bool next(NormInstanceHandle instance, NormEvent &event, double deadline)
 {
 	int fd = NormGetDescriptor(instance);
 	for (;;) {
@@ -90,7 +84,7 @@ static bool next(NormInstanceHandle instance, NormEvent &event, double deadline)
 	}
 }
 
-static std::vector<char> slurp(const std::string &path)
+std::vector<char> slurp(const std::string &path)
 {
 	FILE *f = fopen(path.c_str(), "rb");
 	if (!f) die("cannot read", path.c_str());
@@ -101,155 +95,20 @@ static std::vector<char> slurp(const std::string &path)
 	return all;
 }
 
-// report prints what each acking node did and returns whether all of them did it.
-static bool report(NormSessionHandle session, bool last)
+static NormFlushMode flushMode(const std::string &s)
 {
-	bool all = true;
-	NormNodeId node = NORM_NODE_NONE;
-	NormAckingStatus status;
-	while (NormGetNextAckingNode(session, &node, &status)) {
-		if (status != NORM_ACK_SUCCESS) all = false;
-		else continue;
-		if (last) say("UNACKED %u", (unsigned)node);
-	}
-	if (!all && !last) return false;
-	node = NORM_NODE_NONE;
-	while (NormGetNextAckingNode(session, &node, &status))
-		if (status == NORM_ACK_SUCCESS) say("ACKED %u", (unsigned)node);
-	return all;
+	if (s == "none") return NORM_FLUSH_NONE;
+	if (s == "passive") return NORM_FLUSH_PASSIVE;
+	if (s != "active") die("no flush mode:", s.c_str());
+	return NORM_FLUSH_ACTIVE;
 }
 
-static int runSend(const Config &c, NormInstanceHandle instance, NormSessionHandle session, char **objects, int n)
+static NormSyncPolicy syncPolicy(const std::string &s)
 {
-	NormSetTxRate(session, c.rate);
-	if (c.grtt > 0) NormSetGrttEstimate(session, c.grtt);
-	if (c.backoff >= 0) NormSetBackoffFactor(session, c.backoff);
-	NormSetGroupSize(session, c.gsize);
-	NormSetTxRobustFactor(session, c.robust);
-	NormSetTxLoss(session, c.txloss);
-	NormLimitObjectInfo(session, c.infoOnly);
-	if (c.cc) NormSetCongestionControl(session, true, true);
-	for (NormNodeId id : c.ackers) NormAddAckingNode(session, id);
-	if (!NormStartSender(session, c.instance, (UINT32)c.buffer << 20, c.segment, c.block, c.parity, c.fec)) die("NormStartSender failed");
-	NormSetRxLoss(session, c.rxloss);
-	NormSetAutoParity(session, c.automatic);
-	NormSetTxCacheBounds(session, (NormSize)1 << 40, 1, n + 1);
-	say("READY");
-
-	std::vector<std::vector<char>> kept(n); // libnorm does not copy data objects
-	std::vector<NormObjectHandle> handles;
-	for (int i = 0; i < n; i++) {
-		std::string object = objects[i], path = object.substr(object.find(':') + 1);
-		std::string info = c.info.empty() ? path.substr(path.rfind('/') + 1) : c.info;
-		NormObjectHandle h = NORM_OBJECT_INVALID;
-		struct stat st;
-		if (stat(path.c_str(), &st)) die("no such file:", path.c_str());
-		if (object.compare(0, 5, "file:") == 0) {
-			h = NormFileEnqueue(session, path.c_str(), info.data(), info.size());
-		} else if (object.compare(0, 5, "data:") == 0) {
-			kept[i] = slurp(path);
-			h = NormDataEnqueue(session, kept[i].data(), kept[i].size(), info.data(), info.size());
-		} else {
-			die("neither file: nor data:", object.c_str());
-		}
-		if (h == NORM_OBJECT_INVALID) die("cannot enqueue", object.c_str());
-		NormObjectRetain(h);
-		handles.push_back(h);
-		say("QUEUED %.4s %lld %s", object.c_str(), (long long)st.st_size, path.c_str());
-	}
-	if (!c.ackers.empty()) NormSetWatermark(session, handles.back(), true);
-
-	double deadline = c.seconds ? seconds() + c.seconds : 0;
-	int code = 0, retries = 0;
-	bool over = false;
-	NormEvent event;
-	while (!over) {
-		if (!next(instance, event, deadline)) {
-			report(session, true);
-			code = 3;
-			break;
-		}
-		switch (event.type) {
-		case NORM_TX_OBJECT_SENT:
-			for (int i = 0; i < n; i++)
-				if (handles[i] == event.object) say("SENT %d", i);
-			break;
-		case NORM_TX_FLUSH_COMPLETED:
-			if (c.ackers.empty()) {
-				say("FLUSHED");
-				over = true;
-			}
-			break;
-		case NORM_TX_WATERMARK_COMPLETED:
-			if (report(session, retries == c.retries)) {
-				over = true;
-			} else if (retries++ < c.retries) {
-				NormResetWatermark(session);
-			} else {
-				code = 3;
-				over = true;
-			}
-			break;
-		default: break;
-		}
-	}
-	// The library still answers repair requests until the sender is stopped.
-	for (double until = seconds() + c.linger; c.linger > 0 && next(instance, event, until);) {}
-	NormStopSender(session);
-	say("END");
-	return code;
-}
-
-static int runRecv(const Config &c, NormInstanceHandle instance, NormSessionHandle session)
-{
-	if (!NormSetCacheDirectory(instance, c.dir.c_str())) die("cannot use directory", c.dir.c_str());
-	NormSetDefaultUnicastNack(session, c.unicast);
-	NormSetDefaultRxRobustFactor(session, c.robust);
-	if (!NormStartReceiver(session, (UINT32)c.buffer << 20)) die("NormStartReceiver failed");
-	NormSetRxSocketBuffer(session, 4 << 20);
-	NormSetRxLoss(session, c.rxloss);
-	NormSetTxLoss(session, c.txloss);
-	say("READY");
-
-	double deadline = c.seconds ? seconds() + c.seconds : 0;
-	int done = 0, code = 0;
-	NormEvent event;
-	while (next(instance, event, deadline)) {
-		bool file = event.object != NORM_OBJECT_INVALID && NormObjectGetType(event.object) == NORM_OBJECT_FILE;
-		const char *type = file ? "file" : "data";
-		switch (event.type) {
-		case NORM_REMOTE_SENDER_NEW: say("SENDER %u", (unsigned)NormNodeGetId(event.sender)); break;
-		case NORM_REMOTE_SENDER_INACTIVE: say("INACTIVE %u", (unsigned)NormNodeGetId(event.sender)); break;
-		case NORM_RX_OBJECT_NEW: say("NEW %s %lld", type, (long long)NormObjectGetSize(event.object)); break;
-		case NORM_RX_OBJECT_INFO: {
-			std::vector<char> info(NormObjectGetInfoLength(event.object));
-			NormObjectGetInfo(event.object, info.data(), info.size());
-			say("INFO %.*s", (int)info.size(), info.data());
-			break;
-		}
-		case NORM_RX_OBJECT_ABORTED: say("ABORTED %s", type); break;
-		case NORM_RX_OBJECT_COMPLETED: {
-			char path[4096];
-			snprintf(path, sizeof path, "%s/object-%d", c.dir.c_str(), done);
-			long long size = NormObjectGetSize(event.object);
-			if (file) {
-				char temporary[4096];
-				if (!NormFileGetName(event.object, temporary, sizeof temporary) || rename(temporary, path)) die("cannot rename to", path);
-			} else {
-				FILE *f = fopen(path, "wb");
-				if (!f || fwrite(NormDataAccessData(event.object), 1, size, f) != (size_t)size || fclose(f)) die("cannot write", path);
-			}
-			say("DONE %s %lld %s", type, size, path);
-			if (++done == c.count) deadline = seconds() + c.linger;
-			break;
-		}
-		default: break;
-		}
-	}
-	if (done < c.count) code = 3;
-	NormStopReceiver(session);
-	say("END");
-	return code;
+	if (s == "current") return NORM_SYNC_CURRENT;
+	if (s == "stream") return NORM_SYNC_STREAM;
+	if (s != "all") die("no sync policy:", s.c_str());
+	return NORM_SYNC_ALL;
 }
 
 int main(int argc, char **argv)
@@ -270,10 +129,21 @@ int main(int argc, char **argv)
 		{"dir", 1, 0, 'd'}, {"count", 1, 0, 'C'}, // recv: where to, and how many objects
 		{"linger", 1, 0, 'l'}, {"seconds", 1, 0, 't'}, // time to stay when done, and at most
 		{"debug", 1, 0, 'D'},
+		{"flush", 1, 0, 1000},         // send: streams are flushed so after each write: none, passive, active
+		{"chunk", 1, 0, 1001},         // bytes in a write
+		{"pause", 1, 0, 1002},         // seconds between writes, and objects
+		{"stream-buffer", 1, 0, 1003}, // bytes
+		{"mark", 1, 0, 1004},          // so many bytes are acknowledged before more are written
+		{"abrupt", 0, 0, 1005},        // the stream ends without a word
+		{"push", 0, 0, 1006},          // what was not yet sent gives way to what is new
+		{"messages", 0, 0, 1007},      // recv: streams consist of records
+		{"silent", 1, 0, 1008},        // recv: says nothing, and gives up blocks so far behind
+		{"sync", 1, 0, 1009},          // recv: current, stream, all
+		{"txport", 1, 0, 1010},        // to send from
 		{0, 0, 0, 0},
 	};
 	Config c;
-	if (argc < 2) die("usage: normpeer send|recv [options] [file:PATH|data:PATH ...]");
+	if (argc < 2) die("usage: normpeer send|recv [options] [file:PATH|data:PATH|stream:PATH|messages:PATH ...]");
 	std::string mode = argv[1];
 	optind = 2;
 	for (int o; (o = getopt_long(argc, argv, "", options, 0)) != -1;)
@@ -308,6 +178,17 @@ int main(int argc, char **argv)
 		case 'l': c.linger = atof(optarg); break;
 		case 't': c.seconds = atof(optarg); break;
 		case 'D': c.debug = atoi(optarg); break;
+		case 1000: c.flush = flushMode(optarg); break;
+		case 1001: c.chunk = atoi(optarg); break;
+		case 1002: c.pause = atof(optarg); break;
+		case 1003: c.streamBuffer = atoi(optarg); break;
+		case 1004: c.mark = atoi(optarg); break;
+		case 1005: c.abrupt = true; break;
+		case 1006: c.push = true; break;
+		case 1007: c.messages = true; break;
+		case 1008: c.silent = true; c.delay = atoi(optarg); break;
+		case 1010: c.txport = atoi(optarg); break;
+		case 1009: c.sync = syncPolicy(optarg); break;
 		default: return 2;
 		}
 	bool sends = mode == "send";
@@ -325,6 +206,7 @@ int main(int argc, char **argv)
 	NormSetTTL(session, c.ttl);
 	NormSetRxPortReuse(session, true); // several peers on one host
 	NormSetMulticastLoopback(session, true);
+	if (c.txport) NormSetTxPort(session, c.txport, true);
 
 	int code = sends ? runSend(c, instance, session, argv + optind, argc - optind) : runRecv(c, instance, session);
 	_exit(code); // the library's threads would race with destructors

@@ -115,6 +115,12 @@ var cases = []parityCase{
 	{"more parity than source", 5, 20, 200, 500, 61*500 + 1},
 	{"at the limit of 255", 5, 200, 55, 100, 333 * 100},
 	{"one short symbol", 5, 64, 16, 1400, 123},
+	{"id 2", 2, 64, 16, 1400, 219*1400 + 600},
+	// Beyond 255 symbols libnorm goes over to GF(2^16).
+	{"id 2, 2^16", 2, 300, 100, 500, 3 * 300 * 500},
+	{"id 2, 2^16, shortened", 2, 300, 100, 500, 409*500 + 37},
+	{"id 2, 2^16, as few as can be", 2, 200, 56, 100, 333 * 100},
+	{"id 2, 2^16, many", 2, 1000, 150, 64, 900 * 64},
 
 	{"golden full", 5, 64, 16, 16, 64 * 16},
 	{"golden short", 5, 64, 16, 16, 109*16 + 7},
@@ -173,6 +179,9 @@ func TestParity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			oti := fec.OTI{EncodingID: tt.fecID, TransferLength: uint64(tt.size), SymbolSize: uint16(tt.segment),
 				MaxBlockLen: uint32(tt.block), Parity: uint32(tt.parity)}
+			if tt.block+tt.parity > 255 {
+				oti.M = 16
+			}
 			if err := oti.Validate(); err != nil {
 				t.Fatal(err)
 			}
@@ -359,7 +368,15 @@ func otherProfiles(t *testing.T, oti *fec.OTI, content []byte, symbols []symbol)
 		src[i] = content[i*p.SymbolSize():][:p.SymbolBytes(0, i)]
 	}
 	for _, profile := range []rs.Profile{rs.RFC5510, rs.Backblaze, {Matrix: rs.Rizzo, Shortening: rs.Fresh}} {
-		code, err := rs.New(profile, int(oti.MaxBlockLen), int(oti.Parity), k)
+		var code fec.Code
+		var err error
+		if oti.M != 16 {
+			code, err = rs.New(profile, int(oti.MaxBlockLen), int(oti.Parity), k)
+		} else if profile != rs.Backblaze { // which is of GF(2^8) only
+			code, err = rs.New16(profile, int(oti.MaxBlockLen), int(oti.Parity), k)
+		} else {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

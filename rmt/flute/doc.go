@@ -8,7 +8,8 @@
 //
 // A [Sender] and a [Receiver] are each handed a connection, from package mcast for the
 // network or package mcasttest for a test, which they then own. Both are safe for
-// concurrent use. Each runs two goroutines, and a receiver a third that writes files.
+// concurrent use. Each runs two goroutines, and a receiver two more: one recovers
+// what was lost, one writes files.
 //
 // FLUTE has no congestion control: set [SenderConfig].Rate to what the network is meant
 // to carry.

@@ -28,7 +28,9 @@ type Receiver struct {
 	engine *core.Receiver // the loop's, but for NewReceiver
 	loop   *drive.Loop
 	store  *store
+	solver *solver
 	spare  []core.ReceiverEvent // the owner's
+	solved []*core.Work         // likewise
 
 	mu      sync.Mutex
 	waiting []result      // for Objects
@@ -66,6 +68,7 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 	}
 	r.engine = engine
 	r.store = newStore(r, root)
+	r.solver = newSolver(r)
 	started := make(chan struct{})
 	r.loop = drive.Start(conn, engine, drive.Config{
 		Drain:      func(now time.Time) { <-started; r.drain(now) },
@@ -74,6 +77,7 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 	})
 	close(started) // r.loop is set
 	go r.store.run()
+	go r.solver.run()
 	return r, nil
 }
 
@@ -142,6 +146,12 @@ func (r *Receiver) wake() {
 	r.news = make(chan struct{})
 }
 
+// Forget lets a file that was received be received again, if it is still sent: its content
+// was not what it should be. It takes a while, which doubles each time up to a minute.
+func (r *Receiver) Forget(o *Object) {
+	r.loop.Post(func(now time.Time) { r.engine.Forget(now, o.key) })
+}
+
 // Pending returns the files being received.
 func (r *Receiver) Pending() []ObjectStatus { return r.store.pending() }
 
@@ -154,7 +164,7 @@ func (r *Receiver) Stats() (st ReceiverStats) {
 	return st
 }
 
-// drain hands the engine's events to the store; the loop calls it.
+// drain hands the engine's events to the store and the solver; the loop calls it.
 func (r *Receiver) drain(now time.Time) {
 	free := r.store.released(r.spare)
 	for i := range free {
@@ -162,6 +172,11 @@ func (r *Receiver) drain(now time.Time) {
 		free[i] = core.ReceiverEvent{}
 	}
 	r.spare = free
+	r.solved = r.solver.take(r.solved)
+	for i, w := range r.solved {
+		r.engine.Solved(now, w)
+		r.solved[i] = nil
+	}
 	for e, ok := r.engine.Event(); ok; e, ok = r.engine.Event() {
 		switch e.Type {
 		case core.SessionNew:
@@ -170,6 +185,8 @@ func (r *Receiver) drain(now time.Time) {
 			r.log("session gone", "key", e.Key.Session, "error", e.Err)
 		case core.TableReceived:
 			r.log("file delivery table", "session", e.Key.Session, "files", len(e.Table.Files), "complete", e.Table.Complete)
+		case core.BlockSolvable:
+			r.solver.put(e.Work)
 		default:
 			r.store.put(job{event: e, at: now})
 		}
@@ -203,6 +220,7 @@ func (r *Receiver) log(msg string, args ...any) {
 // yields what is complete and then net.ErrClosed. It can be called again.
 func (r *Receiver) Close() error {
 	err := r.loop.Close()
+	r.solver.close()
 	r.store.close()
 	r.fail(fmt.Errorf("flute: receiver: %w", net.ErrClosed))
 	return err

@@ -314,10 +314,10 @@ func (s *store) finish(in *incoming) error {
 		s.memory += n - in.charged
 		s.mu.Unlock()
 	}
+	key := o.key
+	s.r.loop.Post(func(now time.Time) { s.r.engine.Stored(now, key) }) // before Forget can be called
 	s.r.deliver(result{object: o})
 	s.r.log("file received", "name", o.Name(), "bytes", o.size)
-	key := o.key
-	s.r.loop.Post(func(now time.Time) { s.r.engine.Stored(now, key) })
 	return nil
 }
 

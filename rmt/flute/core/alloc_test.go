@@ -20,6 +20,8 @@ type pair struct {
 	buf  []byte
 	loss float64
 	rng  *rand.Rand
+
+	solver Solver
 }
 
 // zeros is a source of any length.
@@ -59,8 +61,12 @@ func (p *pair) step(t testing.TB, n int) {
 			p.rx.Handle(p.now, &pkt)
 		}
 		for e, ok := p.rx.Event(); ok; e, ok = p.rx.Event() {
-			if e.Type == BlockReceived {
+			switch e.Type {
+			case BlockReceived:
 				p.rx.Release(&e)
+			case BlockSolvable:
+				p.solver.Solve(e.Work)
+				p.rx.Solved(p.now, e.Work)
 			}
 		}
 	}

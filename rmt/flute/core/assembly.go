@@ -79,17 +79,22 @@ func (o *rxObject) symbol(sbn, esi uint32, data []byte) {
 		r.stats.Duplicates++
 		return
 	}
-	if b := o.begun(sbn); b != nil && b.has(esi) {
+	b := o.begun(sbn)
+	if b != nil && b.has(esi) {
 		r.stats.Duplicates++
 		return
 	}
-	b := o.block(sbn)
+	if b != nil && b.work != nil {
+		o.surplus(b, esi, data)
+		return
+	}
+	b = o.block(sbn)
 	if b == nil {
 		r.stats.NoBuffer++
 		return
 	}
-	if b.decoder != nil {
-		o.feed(b, esi, data)
+	if b.full {
+		o.surplus(b, esi, data)
 		return
 	}
 	b.add(esi, data)
@@ -97,88 +102,6 @@ func (o *rxObject) symbol(sbn, esi uint32, data []byte) {
 	if b.have() == b.k {
 		o.complete(b)
 	}
-}
-
-// feed gives a symbol to the decoder that has taken over a block.
-func (o *rxObject) feed(b *rxBlock, esi uint32, data []byte) {
-	if _, err := b.decoder.Add(esi, data); err != nil {
-		o.r.stats.Malformed++
-		return
-	}
-	o.r.stats.Symbols++
-	if int(esi) < b.k {
-		b.holder[esi] = esi + 1
-		b.source++
-	} else {
-		b.repair.add(esi)
-	}
-	if b.wait--; b.wait <= 0 && b.decoder.Missing() == 0 {
-		o.solve(b)
-	}
-}
-
-// complete is called when a block has as many symbols as source symbols: it hands the
-// block over, or lets a decoder see what it can do.
-func (o *rxObject) complete(b *rxBlock) {
-	r := o.r
-	if b.source == b.k && !o.scattered {
-		o.finish(b)
-		return
-	}
-	d, err := o.takeDecoder()
-	if err == nil {
-		// The symbols go to other memory; what held them is kept for the next.
-		if len(r.scratch) != len(b.data) {
-			r.scratch = make([]byte, len(b.data))
-		}
-		if err = d.Start(b.sbn, r.scratch); err != nil {
-			o.returnDecoder(d)
-		}
-	}
-	if err != nil {
-		r.stats.NoBuffer++
-		o.drop(b)
-		return
-	}
-	// Source symbols first: repair symbols then go where none will come.
-	for i := range b.k {
-		if b.holder[i] == uint32(i)+1 {
-			d.Add(uint32(i), b.at(i))
-		}
-	}
-	for i, h := range b.holder {
-		if h != 0 && int(h-1) >= b.k {
-			d.Add(h-1, b.at(i))
-		}
-	}
-	b.data, r.scratch = r.scratch, b.data
-	// From here on holder only tells which source symbols were here.
-	for i, h := range b.holder {
-		if h != uint32(i)+1 {
-			b.holder[i] = 0
-		}
-	}
-	b.decoder, b.wait, b.failed = d, 0, 0
-	if d.Missing() == 0 {
-		o.solve(b)
-	}
-}
-
-// solve lets the decoder of a block do its work. The more often it was in vain the more
-// symbols are awaited before the next time, up to an eighth of the block: who crafts
-// symbols for it to fail gets less work out of it than by sending others.
-func (o *rxObject) solve(b *rxBlock) {
-	r := o.r
-	if err := b.decoder.Solve(); err != nil {
-		r.stats.Unsolved++
-		if b.failed++; b.failed > 3 {
-			b.wait = min(1<<min(b.failed-3, 20), max(b.k/8, 1))
-		}
-		return
-	}
-	r.stats.Solved++
-	r.stats.Recovered += uint64(b.k - b.source)
-	o.finish(b)
 }
 
 // finish hands over a block that is whole.
@@ -200,7 +123,7 @@ func (o *rxObject) finish(b *rxBlock) {
 	b.data = nil // the application's until released
 	o.drop(b)
 	if o.whole() {
-		o.freeDecoders()
+		o.freeDecoder()
 	}
 }
 

@@ -1,7 +1,5 @@
 package core
 
-import "github.com/gomulticast/multicast/rmt/fec"
-
 // An rxBlock is one source block being received. Source symbols go to their place in
 // data. Repair symbols are kept there too, in the places of source symbols still
 // missing: there are always enough of those, and so a block once begun needs no more
@@ -14,14 +12,19 @@ type rxBlock struct {
 	// holder says, by place, which symbol is there: its encoding symbol ID and 1;
 	// 0 is none.
 	holder []uint32
-	source int // source symbols at hand
-	repair esiSet
-	free   int // no place from here on is empty
+	source int    // source symbols at hand
+	others esiSet // IDs of repair symbols, and of all in extra
+	free   int    // no place from here on is empty
 
-	// decoder has taken over: there are as many symbols as the block has, and
-	// they do not suffice. data is its memory; wait is how many more symbols to
-	// take before it is tried again, failed how often it was.
-	decoder      fec.BlockDecoder
+	// full: there are as many symbols as the block has. Those that come from then
+	// on are kept beside it, in pieces of memory, until it is solved. work is set,
+	// and data is not, while a Solver has it, which reads the symbols that were
+	// here by then, and holder. wait is how many more to take before it is tried
+	// again, failed how often it was.
+	full         bool
+	work         *Work
+	extra        [][]byte
+	extras       []uint32 // encoding symbol IDs of what is there
 	wait, failed int
 
 	spilled bool // data is nil; the symbols are in the object's file
@@ -31,15 +34,12 @@ type rxBlock struct {
 	prev, next *rxBlock // in the list of those in memory, by last use
 }
 
-// have returns how many different symbols are at hand.
-func (b *rxBlock) have() int { return b.source + b.repair.n }
+// have returns how many different symbols are at hand of a block that is not full.
+func (b *rxBlock) have() int { return b.source + b.others.n }
 
-// has reports whether a symbol is at hand. Once a decoder has taken over it answers.
+// has reports whether a symbol is at hand.
 func (b *rxBlock) has(esi uint32) bool {
-	if int(esi) < b.k {
-		return b.holder[esi] == esi+1
-	}
-	return b.repair.has(esi)
+	return int(esi) < b.k && b.holder[esi] == esi+1 || b.others.has(esi)
 }
 
 // reset begins block sbn.
@@ -51,9 +51,9 @@ func (b *rxBlock) reset(o *rxObject, sbn uint32, data []byte) {
 	}
 	b.holder = b.holder[:b.k]
 	clear(b.holder)
-	b.repair.clear()
+	b.others.clear()
 	b.source, b.free = 0, b.k
-	b.decoder, b.spilled, b.writing = nil, false, false
+	b.full, b.spilled, b.writing = false, false, false
 }
 
 func (b *rxBlock) at(place int) []byte { return b.data[place*b.size : (place+1)*b.size] }
@@ -64,7 +64,7 @@ func (b *rxBlock) add(esi uint32, symbol []byte) {
 		place := b.vacancy()
 		b.holder[place] = esi + 1
 		b.put(place, symbol)
-		b.repair.add(esi)
+		b.others.add(esi)
 		return
 	}
 	if was := b.holder[esi]; was != 0 { // a repair symbol has to move

@@ -8,7 +8,7 @@
 // object.go is one object on its way out, blocks.go its source blocks, fdtcast.go the
 // FDT Instances that describe it. receiver.go tells sessions apart; session.go is one of
 // them, tables.go its FDT Instances and files.go what they say of files; incoming.go is
-// one object on its way in, assembly.go its blocks, block.go one of them, memory.go what
-// blocks may take and how they are put aside; early.go keeps packets that no one can
-// place yet.
+// one object on its way in, assembly.go its blocks, block.go one of them, solve.go
+// how FEC recovers them beside the engine, memory.go what they may take and how they are
+// put aside; early.go keeps packets that no one can place yet.
 package core

@@ -25,6 +25,10 @@ type target struct {
 	open map[ObjectKey]*rxFile
 	got  map[string][]byte
 	bad  int
+
+	solver Solver
+	late   func() bool // says whether a block is to be solved later
+	works  []*Work
 }
 
 func newTarget(t testing.TB, cfg ReceiverConfig) *target {
@@ -62,6 +66,16 @@ func (a *target) pass(d time.Duration) {
 	}
 }
 
+// solve does what was left for later.
+func (a *target) solve() {
+	for _, w := range a.works {
+		a.solver.Solve(w)
+		a.rx.Solved(a.now, w)
+	}
+	a.works = a.works[:0]
+	a.drain()
+}
+
 func (a *target) drain() {
 	for e, ok := a.rx.Event(); ok; e, ok = a.rx.Event() {
 		f := a.open[e.Key]
@@ -76,6 +90,13 @@ func (a *target) drain() {
 				copy(f.data[:cap(f.data)][e.Offset:], e.Data)
 			}
 			a.rx.Release(&e)
+		case BlockSolvable:
+			if a.late != nil && a.late() {
+				a.works = append(a.works, e.Work)
+				break
+			}
+			a.solver.Solve(e.Work)
+			a.rx.Solved(a.now, e.Work)
 		case ObjectReceived:
 			delete(a.open, e.Key)
 			if !e.File.HasMD5 || md5.Sum(f.data) != e.File.ContentMD5 {
@@ -196,6 +217,7 @@ func TestHostile(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				list := recording(t, SenderConfig{TSI: 7, SymbolSize: 400, FEC: code, FDTInterval: 50 * time.Millisecond}, files, 4000)
 				a := newTarget(t, ReceiverConfig{BufferBytes: 1 << 20, MaxObjects: 8, MaxSessions: 4, EarlyBytes: 20_000, FDTBytes: 20_000, MaxFiles: 50})
+				a.late = func() bool { return rng.IntN(2) == 0 }
 				other := netip.MustParseAddrPort("192.0.2.66:6003")
 				for _, b := range list[:len(list)/2] {
 					a.hit(senderAddr, b)
@@ -205,6 +227,9 @@ func TestHostile(t *testing.T) {
 					}
 					a.hit(src, forge(rng, list))
 					a.pass(time.Millisecond)
+					if len(a.works) > 0 && rng.IntN(20) == 0 {
+						a.solve()
+					}
 				}
 				checkReceiver(t, a.rx)
 				under := len(a.got)
@@ -213,6 +238,7 @@ func TestHostile(t *testing.T) {
 						a.hit(senderAddr, b)
 						a.pass(time.Millisecond)
 					}
+					a.solve()
 					a.pass(5 * time.Second)
 				}
 				checkReceiver(t, a.rx)
@@ -252,7 +278,9 @@ func TestSessionFlood(t *testing.T) {
 }
 
 // FuzzReceiver gives a receiver sequences of good and changed packets. Each step of the
-// input is five bytes: a packet, what to do to it, and where.
+// input is five bytes: a packet, what to do to it, and where. Inputs are short, and only
+// so many packets long, for the fuzzer to make them smaller takes a try for each pair of
+// bytes.
 func FuzzReceiver(f *testing.F) {
 	files := testFiles()
 	var list [][]byte
@@ -260,17 +288,21 @@ func FuzzReceiver(f *testing.F) {
 		list = append(list, recording(f, SenderConfig{TSI: 7, SymbolSize: 1000, FEC: code}, files, 120)...)
 	}
 	for i := range 5 {
-		var seed []byte
-		for j := range 120 {
-			seed = append(seed, byte((i*120+j)>>8), byte(i*120+j), 0, 0, 0)
+		var all, some []byte
+		for at := i * 120; at < i*120+120; at += 30 { // in order, and with a hole in each
+			all = append(all, byte(at>>8), byte(at), 13, 0, 29)
+			some = append(some, byte(at>>8), byte(at), 13, 0, 25, 0, 0, byte(at>>4), byte(at), 1)
 		}
-		f.Add(seed)
+		f.Add(all)
+		f.Add(some)
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
-	f.Add(randomBytes(rng, 1000))
+	f.Add(randomBytes(rng, 200))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		a := newTarget(t, ReceiverConfig{BufferBytes: 1 << 18, DecoderBytes: 1 << 22, MaxObjects: 6, MaxSessions: 3, EarlyBytes: 8000, FDTBytes: 8000, MaxFiles: 20})
-		for ; len(in) >= 5; in = in[5:] {
+		plain := len(in)/5%2 == 1
+		a := newTarget(t, ReceiverConfig{Plain: plain, BufferBytes: 1 << 18, DecoderBytes: 1 << 22, MaxObjects: 6, MaxSessions: 3, EarlyBytes: 8000, FDTBytes: 8000, MaxFiles: 20})
+		for packets := 0; len(in) >= 5 && packets < 500; in = in[5:] {
+			packets++
 			b := append([]byte(nil), list[(int(in[0])<<8|int(in[1]))%len(list)]...)
 			at := (int(in[3])*7 + int(in[2]>>4)) % len(b)
 			src := senderAddr
@@ -291,14 +323,27 @@ func FuzzReceiver(f *testing.F) {
 				binary.BigEndian.PutUint16(b[10:], uint16(in[4]))
 			case 10:
 				binary.BigEndian.PutUint32(b[at&^3%(len(b)-4):], uint32(in[4])<<uint(in[3]&24))
+			case 11:
+				a.late = func() bool { return true }
+			case 12:
+				a.solve()
+			case 13: // some more behind it, as they are
+				at := int(in[0])<<8 | int(in[1])
+				for i := range min(int(in[4]), 40) {
+					packets++
+					a.hit(src, append([]byte(nil), list[(at+1+i)%len(list)]...))
+				}
 			}
 			a.hit(src, b)
 		}
 		checkReceiver(t, a.rx)
+		a.late = nil
 		for i := 0; i < 20 && a.rx.Stats().SessionsOpen > 0; i++ {
 			a.pass(time.Hour)
 		}
-		if st := a.rx.Stats(); st.SessionsOpen > 0 || st.MemoryInUse != 0 || st.DecoderBytes != 0 || st.DescribedFiles != 0 {
+		checkReceiver(t, a.rx)
+		a.solve() // what nobody wants any more
+		if st := a.rx.Stats(); st.SessionsOpen > 0 || st.MemoryInUse != 0 || st.DecoderBytes != 0 || st.DescribedFiles != 0 || st.Solving != 0 {
 			t.Fatalf("something is left: %+v", st)
 		}
 		checkReceiver(t, a.rx)

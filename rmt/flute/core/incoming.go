@@ -36,9 +36,7 @@ type rxObject struct {
 	blocks []*rxBlock // begun and not done, ascending
 	newest *rxBlock   // looked up last
 
-	decoder      fec.BlockDecoder   // the first, to make siblings of
-	decoders     []fec.BlockDecoder // not in use
-	decoderBytes int64
+	hold *decoderHold // if any block took a decoder
 }
 
 // newObject returns an object with the FEC parameters oti, or why it cannot be received
@@ -159,11 +157,5 @@ func (o *rxObject) free() {
 		o.r.recycle(b)
 	}
 	o.blocks, o.newest, o.done = nil, nil, blockSet{}
-	o.freeDecoders()
-}
-
-// freeDecoders forgets the decoders, which no block uses.
-func (o *rxObject) freeDecoders() {
-	o.r.decoderBytes -= o.decoderBytes
-	o.decoder, o.decoders, o.decoderBytes = nil, nil, 0
+	o.freeDecoder()
 }

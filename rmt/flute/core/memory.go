@@ -1,11 +1,5 @@
 package core
 
-import (
-	"fmt"
-
-	"github.com/gomulticast/multicast/rmt/fec"
-)
-
 // Bounds on what a receiver remembers beyond its buffers, whatever arrives.
 const (
 	// maxOpenBlocks is how many blocks of one object may be begun and not done.
@@ -14,8 +8,6 @@ const (
 	maxDoneRanges = 65536
 	// maxAsideBytes is for the records of blocks that were put aside.
 	maxAsideBytes = 64 << 20
-	// maxDecoders is how many blocks may wait in a decoder for more symbols.
-	maxDecoders = 256
 	// creditPerSymbol is how many symbols may be moved to or from storage for
 	// each that comes, so that no sender can make a disk work more than that.
 	creditPerSymbol = 4
@@ -69,6 +61,9 @@ func (r *Receiver) room(n int) []byte {
 // yield puts blocks aside until there is room for n bytes, or gives them up.
 func (r *Receiver) yield(n int) {
 	for r.lru.last != nil {
+		if r.buffers.inUse-r.writing-r.solvingBytes+bufferCost(n) <= r.cfg.BufferBytes*3/4 {
+			return // there soon is
+		}
 		b := r.lru.last
 		full := r.buffers.inUse+bufferCost(n) > r.cfg.BufferBytes
 		if r.canSpill(b) {
@@ -76,9 +71,6 @@ func (r *Receiver) yield(n int) {
 				return // the disk has enough to do; what comes meanwhile is dropped
 			}
 			r.spill(b)
-			if r.buffers.inUse-r.writing+bufferCost(n) <= r.cfg.BufferBytes*3/4 {
-				return
-			}
 			continue
 		}
 		if !full {
@@ -90,10 +82,10 @@ func (r *Receiver) yield(n int) {
 }
 
 // asideCost is what the record of a block put aside takes.
-func asideCost(b *rxBlock) int64 { return int64(4*cap(b.holder) + 4*len(b.repair.slots) + 256) }
+func asideCost(b *rxBlock) int64 { return int64(4*cap(b.holder) + 4*len(b.others.slots) + 256) }
 
 func (r *Receiver) canSpill(b *rxBlock) bool {
-	return r.cfg.Load != nil && b.decoder == nil && b.object.table == nil &&
+	return r.cfg.Load != nil && b.object.table == nil &&
 		r.credit >= b.k && r.aside+asideCost(b) <= maxAsideBytes
 }
 
@@ -101,6 +93,7 @@ func (r *Receiver) canSpill(b *rxBlock) bool {
 func (r *Receiver) spill(b *rxBlock) {
 	o := b.object
 	r.credit -= b.k
+	r.dropExtra(b) // there is room in the file for as many symbols as the block has
 	r.lru.remove(b)
 	r.aside += asideCost(b)
 	r.writing += bufferCost(len(b.data))
@@ -165,60 +158,22 @@ func (r *Receiver) record() *rxBlock {
 	return new(rxBlock)
 }
 
-// recycle takes a block's record, and the memory it still has.
+// recycle takes a block's record, and the memory it still has: at once, or when a
+// solver gives it back.
 func (r *Receiver) recycle(b *rxBlock) {
+	b.object = nil
+	if b.work != nil {
+		return
+	}
+	r.freeExtra(b)
 	if b.spilled {
 		r.aside -= asideCost(b)
 	} else if b.data != nil {
 		r.lru.remove(b)
 		r.buffers.put(b.data)
 	}
-	if b.decoder != nil {
-		b.object.returnDecoder(b.decoder)
-	}
-	b.data, b.object, b.decoder, b.spilled, b.writing = nil, nil, nil, false, false
+	b.data, b.spilled, b.writing = nil, false, false
 	if len(r.spare) < 64 && cap(b.holder) <= 4096 {
 		r.spare = append(r.spare, b)
 	}
-}
-
-// takeDecoder returns a decoder for an object's blocks, within the limit for all.
-func (o *rxObject) takeDecoder() (fec.BlockDecoder, error) {
-	r := o.r
-	if n := len(o.decoders); n > 0 {
-		d := o.decoders[n-1]
-		o.decoders = o.decoders[:n-1]
-		r.decoders++
-		return d, nil
-	}
-	if r.decoders >= maxDecoders {
-		return nil, fec.ErrMemory
-	}
-	if o.decoder != nil {
-		r.decoders++
-		return o.decoder.Sibling(), nil
-	}
-	scheme, err := r.cfg.Scheme(o.oti.EncodingID)
-	if err != nil {
-		return nil, err
-	}
-	var need int64
-	if scheme.Memory != nil {
-		need = scheme.Memory(&o.oti)
-	}
-	if r.decoderBytes+need > r.cfg.DecoderBytes {
-		return nil, fmt.Errorf("%w: %d bytes, and %d are in use", fec.ErrMemory, need, r.decoderBytes)
-	}
-	if o.decoder, err = scheme.NewDecoder(&o.oti, -1); err != nil {
-		return nil, err
-	}
-	o.decoderBytes = need
-	r.decoderBytes += need
-	r.decoders++
-	return o.decoder, nil
-}
-
-func (o *rxObject) returnDecoder(d fec.BlockDecoder) {
-	o.r.decoders--
-	o.decoders = append(o.decoders, d)
 }

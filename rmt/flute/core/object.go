@@ -82,7 +82,10 @@ func (s *Sender) newObject(spec ObjectSpec) (*txObject, error) {
 	if spec.Size < 0 || spec.Source == nil && spec.Size > 0 {
 		return nil, fmt.Errorf("%w: an object of %d bytes with source %v", ErrConfig, spec.Size, spec.Source)
 	}
-	if spec.File.ContentLocation == "" {
+	if s.cfg.Plain && spec.Size == 0 {
+		return nil, fmt.Errorf("%w: an object of 0 bytes, and no FDT to tell of it", ErrConfig)
+	}
+	if spec.File.ContentLocation == "" && !s.cfg.Plain {
 		return nil, fmt.Errorf("%w: an object without Content-Location", ErrConfig)
 	}
 	if spec.Passes == 0 {
@@ -128,6 +131,11 @@ func (s *Sender) newObject(spec ObjectSpec) (*txObject, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.lane = s.laneOf(spec.Priority, mask)
+	if s.cfg.Plain {
+		o.described = true
+		return o, nil
+	}
 	f := &o.spec.File
 	if f.OTI, err = fdt.NewOTI(&o.oti); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -145,7 +153,6 @@ func (s *Sender) newObject(spec ObjectSpec) (*txObject, error) {
 	if s.cfg.Profile == fdt.MBMS && f.Encoded() {
 		return nil, fmt.Errorf("%w: MBMS cannot describe content encoded files: %w", ErrConfig, fdt.ErrProfile)
 	}
-	o.lane = s.laneOf(spec.Priority, mask)
 	return o, nil
 }
 

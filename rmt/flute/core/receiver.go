@@ -33,13 +33,15 @@ type Receiver struct {
 	buffers      bufferPool
 	lru          blockList
 	spare        []*rxBlock
-	scratch      []byte // where a decoder begins
-	writing      int64  // memory on its way to storage
-	aside        int64  // records of blocks put aside
-	credit       int    // symbols that may be moved to or from storage
-	decoders     int    // that have a block
+	writing      int64 // memory on its way to storage
+	aside        int64 // records of blocks put aside
+	credit       int   // symbols that may be moved to or from storage
 	decoderBytes int64
-	tableBytes   int // of FDT Instances being received
+	holds        []*decoderHold // by age
+	works        []*Work        // records to be used again
+	solving      int            // works not given back
+	solvingBytes int64          // and the memory of their blocks
+	tableBytes   int            // of FDT Instances being received
 
 	early earlyStore
 
@@ -161,6 +163,7 @@ func (r *Receiver) Event() (ReceiverEvent, bool) { return r.events.pop() }
 func (r *Receiver) Stats() ReceiverStats {
 	st := r.stats
 	st.MemoryInUse, st.DecoderBytes = r.buffers.inUse, r.decoderBytes
+	st.Solving = r.solving
 	st.ObjectsOpen, st.SessionsOpen, st.DescribedFiles = r.objects, len(r.order), r.files
 	return st
 }
@@ -207,6 +210,21 @@ func (r *Receiver) Failed(now time.Time, key ObjectKey, again bool) {
 	o.s.remove(o)
 }
 
+// Solved gives back the work of a BlockSolvable event when a Solver has done it.
+func (r *Receiver) Solved(now time.Time, w *Work) {
+	r.now = now
+	o := w.block.object
+	r.solved(w)
+	if o == nil || !o.whole() {
+		return
+	}
+	if o.table != nil {
+		o.s.finishTable(now, o)
+		return
+	}
+	o.deliver()
+}
+
 // Resume says which blocks of an object the application has from an earlier run, in the
 // storage where BlockReceived would have put them.
 func (r *Receiver) Resume(now time.Time, key ObjectKey, blocks []BlockRange) {
@@ -218,11 +236,14 @@ func (r *Receiver) Resume(now time.Time, key ObjectKey, blocks []BlockRange) {
 }
 
 // Forget lets an object that was received or refused be received again, if it is still
-// sent.
-func (r *Receiver) Forget(key ObjectKey) {
-	if s := r.sessions[key.Session]; s != nil {
-		if d := s.files[key.TOI]; d != nil {
-			d.settled, d.failed = false, 0
-		}
+// sent, after a while that doubles each time up to a minute.
+func (r *Receiver) Forget(now time.Time, key ObjectKey) {
+	s := r.sessions[key.Session]
+	if s == nil || s.objects[key.TOI] != nil {
+		return
+	}
+	if d := s.files[key.TOI]; d != nil && d.settled {
+		d.failed++
+		d.settled, d.retry = false, now.Add(time.Second<<min(d.failed, 6))
 	}
 }

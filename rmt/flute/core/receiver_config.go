@@ -37,13 +37,19 @@ type ReceiverConfig struct {
 	// if EXT_FTI tells how.
 	DescribedOnly bool
 
+	// Plain receives objects alone, as ALC knows them, of sessions without an FDT:
+	// see SenderConfig.Plain. Objects are described by their FEC parameters and a
+	// name made up here. One that was received is not received again as long as it
+	// is sent, at intervals shorter than SessionTimeout.
+	Plain bool
+
 	// BufferBytes bounds the source blocks held in memory, those handed over and
-	// not yet released among them. A block may take a third of it. Default 64
-	// MiB.
+	// not yet released or being solved among them. A block may take a third of
+	// it. The Solver takes another block's beside it. Default 64 MiB.
 	BufferBytes int64
 
-	// DecoderBytes bounds the memory of FEC decoders beside the blocks. Default
-	// 128 MiB.
+	// DecoderBytes bounds the memory of FEC decoders beside the blocks: there is
+	// one for each object that needs it. Default 128 MiB.
 	DecoderBytes int64
 
 	// EarlyBytes bounds the packets kept until it is known what they are of.

@@ -30,6 +30,10 @@ const (
 	// may reach beyond the object's end by less than a symbol.
 	BlockSpilled
 
+	// BlockSolvable: there are symbols enough of a block for FEC to recover it.
+	// Work is to be done by a Solver and given to Receiver.Solved.
+	BlockSolvable
+
 	// ObjectReceived: all blocks were handed over, and the object is described.
 	// The application verifies and keeps it and calls Stored.
 	ObjectReceived
@@ -50,6 +54,7 @@ type ReceiverEvent struct {
 	Data   []byte
 	Block  uint32 // source block number, and
 	Blocks uint64 // how many the object has
+	Work   *Work
 	Err    error
 }
 
@@ -87,6 +92,7 @@ type ReceiverStats struct {
 	MemoryInUse    int64 // of source blocks, in bytes
 	ObjectsOpen    int
 	SessionsOpen   int
+	Solving        int // blocks that are with the Solver
 	DecoderBytes   int64
 	DescribedFiles int
 }

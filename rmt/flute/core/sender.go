@@ -99,7 +99,9 @@ func (s *Sender) Enqueue(now time.Time, spec ObjectSpec) (lct.TOI, error) {
 	o.spec.File.TOI = o.toi
 	o.widths = lct.ChooseWidths(s.cfg.TSI, o.toi)
 	s.objects[o.toi] = o
-	s.enroll(now, o)
+	if !s.cfg.Plain {
+		s.enroll(now, o)
+	}
 	s.stats.Objects++
 	o.lane.waiting.push(o)
 	s.tendAt = time.Time{}
@@ -112,7 +114,9 @@ func (s *Sender) Cancel(now time.Time, toi lct.TOI) {
 	if o := s.objects[toi]; o != nil {
 		s.done(now, o, ErrCanceled)
 		o.doneAt = now.Add(-s.cfg.Linger) // described no longer
-		s.touchPage(now, o.page)
+		if o.page != nil {
+			s.touchPage(now, o.page)
+		}
 		s.tendAt = time.Time{}
 	}
 }

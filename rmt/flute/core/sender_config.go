@@ -22,6 +22,10 @@ type SenderConfig struct {
 	// Profile is which kind of FLUTE to speak. Default RFC 6726.
 	Profile fdt.Profile
 
+	// Plain sends objects alone, as ALC knows them, without an FDT: EXT_FTI is all
+	// that describes them. FCAST (RFC 6968) does so. ObjectSpec.File is not used.
+	Plain bool
+
 	// Channels are where packets go. Default one, where the connection leads, of
 	// Rate.
 	Channels []Channel
@@ -106,7 +110,10 @@ type FEC struct {
 	// Depth is how many source blocks are sent in turns. A burst of losses then
 	// hits more blocks, each less; and what a receiver misses in one pass it need
 	// not wait for until late in the next. They take as much memory here and at
-	// each receiver. Default 1 without a code, otherwise as many as 16 MiB hold.
+	// each receiver. Default 1 without a code, otherwise as many as 16 MiB hold. Who
+	// lost more of a larger object than the overhead makes good needs some more
+	// symbols of every block, and so most of another pass: give more overhead, or
+	// where there is memory more depth.
 	Depth int
 }
 
@@ -147,6 +154,9 @@ func (c *SenderConfig) normalize() error {
 	}
 	if c.Profile == fdt.MBMS {
 		c.NoFTI = true
+	}
+	if c.Plain && c.NoFTI {
+		return fmt.Errorf("%w: without FDT there must be EXT_FTI, which NoFTI and MBMS leave out", ErrConfig)
 	}
 	return c.checkFEC(&c.FEC)
 }

@@ -50,7 +50,7 @@ func (s *session) handle(now time.Time, raw []byte) {
 	s.heard = now
 	switch {
 	case s.ended || !p.HasTOI():
-	case p.TOI.IsZero():
+	case p.TOI.IsZero() && !s.r.cfg.Plain:
 		s.tablePacket(now, p)
 	default:
 		s.objectPacket(now, p, raw)
@@ -111,6 +111,9 @@ const maxMisfits = 128
 func (s *session) begin(now time.Time, p *alc.Packet, raw []byte) *rxObject {
 	r := s.r
 	d := s.files[p.TOI]
+	if d != nil && r.cfg.Plain {
+		d = s.stillPlain(now, d, p)
+	}
 	if d != nil && (d.settled || now.Before(d.retry)) {
 		r.stats.Duplicates++
 		return nil
@@ -138,6 +141,12 @@ func (s *session) begin(now time.Time, p *alc.Packet, raw []byte) *rxObject {
 		if d != nil && !d.fits(&oti) {
 			r.stats.FTIConflicts++
 			return nil
+		}
+		if r.cfg.Plain {
+			if d = s.describePlain(now, p.TOI, &oti); d == nil {
+				r.stats.Refused++
+				return nil
+			}
 		}
 	}
 	o := s.open(now, p.TOI, &oti, d)
@@ -227,7 +236,10 @@ func (o *rxObject) describe(d *description) {
 func (o *rxObject) deliver() {
 	if o.whole() && o.file != nil && !o.handed {
 		o.handed = true
-		o.freeDecoders()
+		if o.r.cfg.Plain {
+			o.s.confirmed = true
+		}
+		o.freeDecoder()
 		o.r.events.push(ReceiverEvent{Type: ObjectReceived, Key: o.key, File: o.file.file, Size: int64(o.part.Length())})
 	}
 }
@@ -278,6 +290,9 @@ func (s *session) advance(now time.Time) {
 			continue
 		}
 		silent := now.Sub(o.heard)
+		if c.Plain && o.file != nil && !o.file.expires.IsZero() {
+			o.file.expires = o.heard.Add(c.SessionTimeout)
+		}
 		switch d := o.file; {
 		case o.closed && silent >= c.CloseGrace && (d != nil || !o.whole()):
 			o.abort(ErrClosed)

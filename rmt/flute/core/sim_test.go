@@ -8,6 +8,7 @@ import (
 	"github.com/gomulticast/multicast/internal/netem"
 	"github.com/gomulticast/multicast/mcast/datagram"
 	"github.com/gomulticast/multicast/rmt/alc"
+	"github.com/gomulticast/multicast/rmt/fec"
 	"github.com/gomulticast/multicast/rmt/lct"
 )
 
@@ -42,6 +43,26 @@ func TestLossyCarousel(t *testing.T) {
 			w.runUntil(2, time.Minute)
 			t.Logf("%+v", w.rx[0].Stats())
 			t.Logf("%v", w.rx[0].got)
+		})
+	}
+}
+
+// The repair symbols of one pass suffice with every code when losses are well below the
+// overhead.
+func TestOnePass(t *testing.T) {
+	for name, code := range map[string]FEC{
+		"staircase": {Encoding: fec.LDPCStaircase, Overhead: 0.6}, "triangle": {Encoding: fec.LDPCTriangle, Overhead: 0.4},
+		"raptorq": {Overhead: 0.2}, "raptor": {Encoding: fec.Raptor, Overhead: 0.2}, "rs": {Encoding: fec.ReedSolomonGF8, Overhead: 0.3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 9)
+			tx := w.sender(SenderConfig{TSI: 7, FEC: code, Rate: 50_000_000}, netem.Link{})
+			toi := tx.send("a", 8_000_000, ObjectSpec{Passes: -1})
+			n := w.receiver(ReceiverConfig{}, netem.Link{Loss: 0.1})
+			w.runUntil(1, time.Minute)
+			if st := n.Stats(); tx.passes[toi] > 0 || st.Solved == 0 {
+				t.Errorf("%d passes, %+v", tx.passes[toi], st)
+			}
 		})
 	}
 }

@@ -66,9 +66,14 @@ func (s *session) tablePacket(now time.Time, p *alc.Packet) {
 	}
 	o.packet(now, p)
 	if o.whole() {
-		s.dropTable(o)
-		s.readTable(now, o.table, int(o.oti.SymbolSize))
+		s.finishTable(now, o)
 	}
+}
+
+// finishTable reads an FDT Instance that is whole.
+func (s *session) finishTable(now time.Time, o *rxObject) {
+	s.dropTable(o)
+	s.readTable(now, o.table, int(o.oti.SymbolSize))
 }
 
 // readClock notes what the sender says the time is.
@@ -145,7 +150,7 @@ func (s *session) dropTable(o *rxObject) {
 	s.tables = slices.DeleteFunc(s.tables, func(t *rxObject) bool { return t == o })
 }
 
-// readTable reads an FDT Instance that is whole.
+// readTable reads the FDT Instance of t, whose symbols are of size bytes.
 func (s *session) readTable(now time.Time, t *table, size int) {
 	r := s.r
 	first := t.data[:min(size, len(t.data))]
