@@ -20,7 +20,7 @@ test:
 	@race=; \
 	if $(GO) build -race -buildvcs=false -o /dev/null ./internal/cmd/testsummary 2>/dev/null; then race=-race; \
 	else echo 'note: the race detector does not build here (no C compiler?), testing without it'; fi; \
-	$(GO) run ./internal/cmd/testsummary $$race -shuffle=on -timeout 5m ./...
+	$(GO) run ./internal/cmd/testsummary $$race -shuffle=on -timeout 8m ./...
 
 # The nested modules. madcap/etcdstore needs Debian's etcd-server and Go 1.26, which
 # the go command fetches.

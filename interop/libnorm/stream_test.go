@@ -38,17 +38,17 @@ type streamForm struct {
 }
 
 var streamForms = []streamForm{
-	{name: "no loss", segment: 1400, block: 64, parity: 16, size: 20_000_000, flush: "none", chunk: 8192, ack: true, full: true},
-	{name: "loss", loss: 5, segment: 1400, block: 64, parity: 16, size: 10_000_000, flush: "none", chunk: 8192, ack: true},
-	{name: "loss, nobody waited for", loss: 5, segment: 1400, block: 64, parity: 16, size: 5_000_000, flush: "none", chunk: 8192, full: true},
-	{name: "loss, passive flush", loss: 5, segment: 1400, block: 64, parity: 16, size: 5_000_000, flush: "passive", chunk: 5000, ack: true},
-	{name: "loss, active flush", loss: 5, segment: 1400, block: 64, parity: 16, size: 5_000_000, flush: "active", chunk: 5000, ack: true},
-	{name: "loss, marks", loss: 5, segment: 1400, block: 64, parity: 16, size: 5_000_000, flush: "passive", chunk: 3000, mark: 500_000, ack: true},
-	{name: "loss, proactive parity", loss: 5, segment: 1400, block: 64, parity: 16, auto: 6, size: 5_000_000, flush: "none", chunk: 8192, ack: true},
-	{name: "loss, encoding 2", loss: 5, segment: 1000, block: 40, parity: 10, encoding: fec.ReedSolomonGF2m, size: 5_000_000, flush: "passive", chunk: 4000, ack: true},
-	{name: "loss, encoding 129", loss: 5, segment: 512, block: 32, parity: 8, encoding: fec.SmallBlockSystematic, size: 5_000_000, flush: "passive", chunk: 4000, ack: true},
-	{name: "loss, odd segments, unicast", loss: 5, unicast: true, segment: 1233, block: 20, parity: 3, auto: 1, size: 5_000_000, flush: "passive", chunk: 10_000, ack: true},
-	{name: "loss, no parity", loss: 5, segment: 1400, block: 64, parity: 0, size: 5_000_000, flush: "none", chunk: 8192, ack: true},
+	{name: "no loss", segment: 1400, block: 64, parity: 16, size: 6_000_000, flush: "none", chunk: 8192, ack: true, full: true},
+	{name: "loss", loss: 5, segment: 1400, block: 64, parity: 16, size: 4_000_000, flush: "none", chunk: 8192, ack: true},
+	{name: "loss, nobody waited for", loss: 5, segment: 1400, block: 64, parity: 16, size: 2_000_000, flush: "none", chunk: 8192, full: true},
+	{name: "loss, passive flush", loss: 5, segment: 1400, block: 64, parity: 16, size: 2_000_000, flush: "passive", chunk: 5000, ack: true},
+	{name: "loss, active flush", loss: 5, segment: 1400, block: 64, parity: 16, size: 2_000_000, flush: "active", chunk: 5000, ack: true},
+	{name: "loss, marks", loss: 5, segment: 1400, block: 64, parity: 16, size: 2_000_000, flush: "passive", chunk: 3000, mark: 500_000, ack: true},
+	{name: "loss, proactive parity", loss: 5, segment: 1400, block: 64, parity: 16, auto: 6, size: 2_000_000, flush: "none", chunk: 8192, ack: true},
+	{name: "loss, encoding 2", loss: 5, segment: 1000, block: 40, parity: 10, encoding: fec.ReedSolomonGF2m, size: 2_000_000, flush: "passive", chunk: 4000, ack: true},
+	{name: "loss, encoding 129", loss: 5, segment: 512, block: 32, parity: 8, encoding: fec.SmallBlockSystematic, size: 2_000_000, flush: "passive", chunk: 4000, ack: true},
+	{name: "loss, odd segments, unicast", loss: 5, unicast: true, segment: 1233, block: 20, parity: 3, auto: 1, size: 2_000_000, flush: "passive", chunk: 10_000, ack: true},
+	{name: "loss, no parity", loss: 5, segment: 1400, block: 64, parity: 0, size: 2_000_000, flush: "none", chunk: 8192, ack: true},
 	{name: "one byte", loss: 5, segment: 1400, block: 64, parity: 16, size: 1, flush: "none", chunk: 1, ack: true},
 }
 
