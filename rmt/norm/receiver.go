@@ -155,7 +155,7 @@ func (r *Receiver) drain(now time.Time) {
 		if e.Type == core.InfoReceived && !r.store.mayHave(e.Data) {
 			r.engine.Prime(now, e.Key, nil)
 		}
-		if !r.streamEvent(&e) {
+		if !r.streamEvent(now, &e) {
 			r.store.put(job{event: e, at: now})
 		}
 	}

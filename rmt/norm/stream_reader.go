@@ -26,6 +26,8 @@ type StreamReader struct {
 	key core.ObjectKey
 	max int // bytes in a message
 
+	taken bool // by AcceptStream; the owner's
+
 	mu     sync.Mutex
 	buf    []byte // read from head on
 	head   int
@@ -71,6 +73,10 @@ func (r *Receiver) AcceptStream(ctx context.Context) (*StreamReader, error) {
 		r.mu.Unlock()
 		switch {
 		case s != nil:
+			r.loop.Post(func(now time.Time) {
+				s.taken = true
+				s.pull(now)
+			})
 			return s, nil
 		case fault != nil:
 			return nil, fault
@@ -88,7 +94,7 @@ const maxFresh = 256
 
 // streamEvent takes an event of the engine about a stream, and reports whether it was
 // one. The owner calls it.
-func (r *Receiver) streamEvent(e *core.ReceiverEvent) bool {
+func (r *Receiver) streamEvent(now time.Time, e *core.ReceiverEvent) bool {
 	if e.Type == core.ObjectNew && e.Stream {
 		limit := r.cfg.MaxMessage
 		if limit == 0 {
@@ -97,12 +103,17 @@ func (r *Receiver) streamEvent(e *core.ReceiverEvent) bool {
 		s := &StreamReader{r: r, key: e.Key, max: limit, news: make(chan struct{}, 1)}
 		r.streams[e.Key] = s
 		r.mu.Lock()
+		var old *StreamReader
 		if len(r.fresh) >= maxFresh {
-			r.fresh = r.fresh[1:]
+			old, r.fresh = r.fresh[0], r.fresh[1:]
 		}
 		r.fresh = append(r.fresh, s)
 		r.wake()
 		r.mu.Unlock()
+		if old != nil {
+			r.engine.Stored(now, old.key, net.ErrClosed)
+			old.fail(net.ErrClosed)
+		}
 		return true
 	}
 	s := r.streams[e.Key]
@@ -125,6 +136,9 @@ func (r *Receiver) streamEvent(e *core.ReceiverEvent) bool {
 
 // pull takes what there is from the engine, as far as there is room; the owner calls it.
 func (s *StreamReader) pull(time.Time) {
+	if !s.taken {
+		return // what nobody may ever take is the engine's to bound
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.full = false; s.err != nil {

@@ -306,3 +306,32 @@ func TestStreamEndsEarly(t *testing.T) {
 		})
 	}
 }
+
+// A stream that nobody takes is not read: it costs the engine's buffers, which are bounded,
+// and can still be taken from its beginning.
+func TestStreamNotTaken(t *testing.T) {
+	session(t, 1, SenderConfig{}, ReceiverConfig{}, mcasttest.Link{}, func(t *testing.T, s *Sender, rs []*Receiver) {
+		data := noise(1_000_000)
+		w, err := s.OpenStream(t.Context(), StreamConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if err := w.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r := rs[0]
+		r.mu.Lock()
+		held := len(r.fresh) != 1 || len(r.fresh[0].buf) > 0
+		r.mu.Unlock()
+		if held {
+			t.Error("a stream was read before it was taken")
+		}
+		if got, err := io.ReadAll(accept(t, r)); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+	})
+}

@@ -9,7 +9,7 @@
 // more, sender_repair.go what receivers asked of it; sender_nack.go
 // takes their NACKs in and sender_adv.go passes them on, sender_flush.go asks for
 // them and for ACKs, sender_grtt.go measures the group. receiver.go tells senders apart;
-// remote.go is one sender as heard here, object.go one of its objects, receiver_stream.go
+// remote.go is one sender as heard here, object.go one of its objects, receiver_stream*.go
 // one that is a stream and block.go one coding block; nack.go and ack.go answer it.
 // layout.go says, for both, how an object is cut into blocks.
 package core

@@ -108,6 +108,7 @@ type Receiver struct {
 	firstBlock uint32 // the local number of the first block heard of a stream
 	events     queue[ReceiverEvent]
 	ackContent []byte
+	squeezed   time.Time // until then no stream gives way to another
 	stats      ReceiverStats
 	data       wire.Data // scratch, so that parsing does not allocate
 }

@@ -379,7 +379,9 @@ func (m *remote) handleInfo(d *wire.Info) {
 		m.r.stats.Refused++
 		return
 	}
-	if !o.haveInfo {
+	// The INFO of a stream of which nothing else is known is asked for again: the owner is
+	// to hear that it is a stream first.
+	if !o.haveInfo && (o.known || d.Flags&wire.FlagStream == 0) {
 		o.haveInfo = true
 		m.r.events.push(ReceiverEvent{Type: InfoReceived, Key: o.key, Data: append([]byte(nil), d.Payload...)})
 		if o.stream != nil {
