@@ -76,8 +76,9 @@ func (r *Receiver) NodeID() NodeID { return r.id }
 
 // Objects yields objects as they become complete and, as an *ObjectError with a nil
 // Object, those that were begun and not delivered; an error of that kind does not
-// end it. The end of a set of files is an Object too: see [Object.Set]. It ends after yielding the error of ctx or, when the receiver is closed
-// or its connection broken, that error. Several loops share the objects out among
+// end it. The end of a set of files is an Object too: see [Object.Set]. It ends after
+// yielding the error of ctx or, when the receiver is closed or its connection broken,
+// that error. Several loops share the objects out among
 // them.
 func (r *Receiver) Objects(ctx context.Context) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
@@ -204,8 +205,8 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 }
 
 // Close ends the receiver and closes its connection. What was not complete is
-// removed, but for files that ReceiverConfig.KeepPartial keeps. Objects yields what is complete and then net.ErrClosed. It can be called
-// again.
+// removed, but for files that ReceiverConfig.KeepPartial keeps. Objects yields what is
+// complete and then net.ErrClosed. It can be called again.
 func (r *Receiver) Close() error {
 	err := r.loop.Close()
 	for _, s := range r.streams { // the owner is gone

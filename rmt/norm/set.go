@@ -42,6 +42,7 @@ type set struct {
 	members map[uint64]bool // by the hash of the name: received, or else failed
 	heard   time.Time
 	list    []listed // once it came
+	known   int      // so many at its beginning are directories or known of
 	object  Object   // the list
 	timer   *time.Timer
 }
@@ -152,7 +153,10 @@ func (s *store) judge(t *set) {
 	if t.list == nil {
 		return
 	}
-	for _, e := range t.list {
+	// What is known stays known, so that each entry is looked at once, however many
+	// files come.
+	for ; t.known < len(t.list); t.known++ {
+		e := &t.list[t.known]
 		if _, known := t.members[nameHash(e.name)]; !known && !e.dir {
 			if t.timer == nil {
 				t.timer = time.AfterFunc(setPatience, func() {
