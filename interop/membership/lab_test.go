@@ -205,6 +205,25 @@ func (b bridge) mdb(t *testing.T, port int, g netip.Addr) group.Filter {
 	return f.Canonical()
 }
 
+// routers returns the ports behind which a bridge has heard routers.
+func (b bridge) routers(t *testing.T) string {
+	t.Helper()
+	var all []struct {
+		Router map[string][]struct{ Port string }
+	}
+	out := b.output(t, "bridge", "-d", "-j", "mdb", "show", "dev", "br0")
+	if err := json.Unmarshal(out, &all); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	ports := []string{}
+	for _, a := range all {
+		for _, r := range a.Router["br0"] {
+			ports = append(ports, r.Port)
+		}
+	}
+	return fmt.Sprint(ports)
+}
+
 // eventually waits until f has no error to return.
 func eventually(t *testing.T, d time.Duration, f func() error) time.Duration {
 	t.Helper()

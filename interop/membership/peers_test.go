@@ -302,6 +302,15 @@ func snooped(t *testing.T, f *family) {
 	}
 	// A querier of ours behind port 3.
 	f.runRouter(t, hosts[2], f.host(3), short)
+	// Until it has asked, the bridge sends no report its way, and sources that it never
+	// heard of it does not ask for when they are blocked; nor is it known here how long a
+	// membership lasts.
+	eventually(t, slack, func() error {
+		if there, here := b.routers(t), fmt.Sprint(s.routers()); there != "[p3]" || here != "[3]" {
+			return fmt.Errorf("the bridge has routers behind %s, ours behind %s", there, here)
+		}
+		return nil
+	})
 	same := func(port int, g netip.Addr, want group.Filter) {
 		t.Helper()
 		b.knows(t, port, g, want)
