@@ -33,6 +33,7 @@ type summary struct {
 	builds map[string]*strings.Builder // by import path
 	counts map[string]map[string]int   // by package and action
 	fails  []test
+	late   []test           // failed, and are tried again
 	skips  map[string]*skip // by reason, its numbers apart
 }
 
@@ -42,32 +43,60 @@ type skip struct {
 	tests []test
 }
 
-// summarize reads the events of go test -json from r, writes the summary to w and
-// reports whether all went well.
-func summarize(r io.Reader, w io.Writer) bool {
-	s := summary{
+func newSummary(w io.Writer) *summary {
+	return &summary{
 		w:      w,
 		output: map[test]*strings.Builder{},
 		builds: map[string]*strings.Builder{},
 		counts: map[string]map[string]int{},
 		skips:  map[string]*skip{},
 	}
+}
+
+// read takes the events of go test -json from r and writes of each package how it went.
+func (s *summary) read(r io.Reader) {
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadBytes('\n')
 		if len(bytes.TrimSpace(line)) > 0 {
 			var e event
 			if json.Unmarshal(line, &e) != nil {
-				fmt.Fprintf(w, "%s", line) // go test says it in the clear
+				fmt.Fprintf(s.w, "%s", line) // go test says it in the clear
 			} else {
 				s.event(&e)
 			}
 		}
 		if err != nil {
-			break
+			return
 		}
 	}
-	return s.close()
+}
+
+// again returns the packages to be tested a second time, and forgets that they failed:
+// those which match, unless others failed too.
+func (s *summary) again(match *regexp.Regexp) []string {
+	var pkgs []string
+	for _, t := range s.fails {
+		if match == nil || t.name == "" || !match.MatchString(t.pkg) {
+			return nil
+		}
+		if !slices.Contains(pkgs, t.pkg) {
+			pkgs = append(pkgs, t.pkg)
+		}
+	}
+	if len(pkgs) > mostAgain {
+		return nil
+	}
+	s.late, s.fails = s.fails, nil
+	for _, pkg := range pkgs {
+		delete(s.counts, pkg)
+		for key, k := range s.skips {
+			if k.tests = slices.DeleteFunc(k.tests, func(t test) bool { return t.pkg == pkg }); len(k.tests) == 0 {
+				delete(s.skips, key)
+			}
+		}
+	}
+	return pkgs
 }
 
 func appendTo[K comparable](m map[K]*strings.Builder, key K, text string) {
@@ -150,7 +179,7 @@ func (s *summary) packageDone(e *event) {
 	maps.DeleteFunc(s.output, func(t test, _ *strings.Builder) bool { return t.pkg == e.Package })
 }
 
-// close writes the closing lists and the count.
+// close writes the closing lists and the count, and reports whether all went well.
 func (s *summary) close() bool {
 	var passed, failed, skipped int
 	for _, n := range s.counts {
@@ -163,6 +192,12 @@ func (s *summary) close() bool {
 			for _, t := range s.skips[key].tests {
 				fmt.Fprintf(s.w, "      %s %s\n", t.pkg, t.name)
 			}
+		}
+	}
+	if len(s.late) > 0 {
+		fmt.Fprintln(s.w, "\nFailed the first time, and were tried again:")
+		for _, t := range s.late {
+			fmt.Fprintf(s.w, "  %s %s\n", t.pkg, t.name)
 		}
 	}
 	if len(s.fails) > 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -68,7 +69,9 @@ func TestSummarize(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder
-			if ok := summarize(strings.NewReader(tt.events), &b); ok != tt.ok {
+			s := newSummary(&b)
+			s.read(strings.NewReader(tt.events))
+			if ok := s.close(); ok != tt.ok {
 				t.Errorf("ok: %v, want %v", ok, tt.ok)
 			}
 			rest := b.String()
@@ -83,6 +86,54 @@ func TestSummarize(t *testing.T) {
 				if strings.Contains(b.String(), w) {
 					t.Errorf("there is %q:\n%s", w, b.String())
 				}
+			}
+		})
+	}
+}
+
+// Only packages that match are tried again, only with all others well, and only when a
+// test failed.
+func TestAgain(t *testing.T) {
+	const good = `
+{"Action":"pass","Package":"m/interop/x","Test":"TestA"}
+{"Action":"pass","Package":"m/interop/x"}
+`
+	failed := func(pkg string) string {
+		return `
+{"Action":"skip","Package":"` + pkg + `","Test":"TestS"}
+{"Action":"pass","Package":"` + pkg + `","Test":"TestB"}
+{"Action":"fail","Package":"` + pkg + `","Test":"TestA"}
+{"Action":"fail","Package":"` + pkg + `"}
+`
+	}
+	match := regexp.MustCompile("/interop/")
+	for _, tt := range []struct {
+		name, first, second string
+		again, ok           bool
+	}{
+		{"nothing failed", good, "", false, true},
+		{"passes then", failed("m/interop/x"), good, true, true},
+		{"fails again", failed("m/interop/x"), failed("m/interop/x"), true, false},
+		{"another failed", failed("m/interop/x") + failed("m/y"), "", false, false},
+		{"four failed", failed("m/interop/1") + failed("m/interop/2") + failed("m/interop/3") + failed("m/interop/4"), "", false, false},
+		{"the package itself", `{"Action":"fail","Package":"m/interop/x"}`, "", false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			s := newSummary(&b)
+			s.read(strings.NewReader(tt.first))
+			if got := len(s.again(match)) > 0; got != tt.again {
+				t.Errorf("tried again: %v, want %v", got, tt.again)
+			}
+			s.read(strings.NewReader(tt.second))
+			if ok := s.close(); ok != tt.ok {
+				t.Errorf("ok: %v, want %v\n%s", ok, tt.ok, &b)
+			}
+			if told := strings.Contains(b.String(), "Failed the first time"); told != tt.again {
+				t.Errorf("told: %v, want %v\n%s", told, tt.again, &b)
+			}
+			if tt.name == "passes then" && !strings.HasSuffix(b.String(), "\n1 passed, 0 failed, 0 skipped\n") {
+				t.Errorf("counted twice:\n%s", &b)
 			}
 		})
 	}
