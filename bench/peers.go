@@ -143,7 +143,7 @@ func rawPeer(name, mode string, rates func(int) []float64) *peer {
 			return []string{p.path, "raw-send", "-mode", mode, "-rate", fmt.Sprint(r.rate), r.file}
 		},
 		recv: func(p *peer, r *run, i int) []string {
-			return []string{p.path, "raw-recv", "-size", fmt.Sprint(r.size), fileBin(r.dirs[i])}
+			return []string{p.path, "raw-recv", fmt.Sprintf("-gro=%t", r.offload), "-size", fmt.Sprint(r.size), fileBin(r.dirs[i])}
 		},
 		ready: "READY", done: "DONE", out: fileBin,
 	}

@@ -88,6 +88,7 @@ func rawSend(ctx context.Context, args []string) error {
 func rawRecv(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("raw-recv", flag.ExitOnError)
 	size := f.Int64("size", 0, "of the file")
+	whole := f.Bool("gro", false, "take runs of datagrams as they come")
 	f.Parse(args)
 	file, err := os.Create(f.Arg(0))
 	if err != nil {
@@ -105,23 +106,34 @@ func rawRecv(ctx context.Context, args []string) error {
 	context.AfterFunc(ctx, func() { c.Close() })
 	total := (*size + rawPayload - 1) / rawPayload
 	seen := make([]bool, total)
-	ps := make([]datagram.Packet, mcast.BatchSize)
+	ps, buffers := make([]datagram.Packet, mcast.BatchSize), make([][]byte, mcast.BatchSize)
 	for i := range ps {
-		ps[i].Data = make([]byte, 2048)
+		buffers[i] = make([]byte, 2048)
+		if *whole {
+			buffers[i] = make([]byte, 64<<10)
+		}
 	}
 	fmt.Println("READY")
 	var got, bytes int64
 	var first, last float64
 	joined := make([]byte, 0, mcast.BatchSize*rawPayload) // payloads that follow each other
 	for over := false; !over && got < total; {
+		for i := range ps {
+			ps[i].Data = buffers[i]
+		}
 		n, err := c.ReadBatch(ps)
 		if err != nil {
 			return err
 		}
 		var at int64 // where joined belongs
 		fresh := false
-		for i := range ps[:n] {
+		for i := 0; i < n; {
 			d := ps[i].Data
+			if seg := ps[i].SegSize; seg > 0 && seg < len(d) {
+				d, ps[i].Data = d[:seg], d[seg:]
+			} else {
+				i++
+			}
 			if len(d) < rawHeader {
 				return errors.New("short datagram")
 			}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	readPackets = 32 // packets in a read batch
+	readPackets = 64 // packets in a read batch
 	readBatches = 3  // one being filled, one being handled, one on its way
 	writeRuns   = 16 // runs of datagrams in a write batch
 	runSegments = 44 // datagrams in a run: 44 of 1,472 bytes fit 64 KiB

@@ -73,6 +73,7 @@ type Controller struct {
 	limit   *path     // the slowest
 	heard   time.Time // last sample, or halving for want of it
 	busy    bool
+	hushed  bool // the slowest receiver has not been heard for a while
 	backlog time.Duration // the queue when Drain began
 	why     string
 }
@@ -121,6 +122,11 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 		return
 	}
 	c.heard = now
+	if c.hushed {
+		c.hushed = false
+		c.apply()
+	}
+	p.steady = c.phase != Startup
 	if c.since.IsZero() {
 		c.since = s.From
 	}
@@ -292,11 +298,21 @@ func (p *path) silence() time.Duration { return max(minSilence, 10*p.roundTime()
 
 const minSilence = 500 * time.Millisecond
 
+// hush is how long a receiver may say nothing before the rate goes down in case it gets
+// nothing: its machine may be busy with something else, and its socket is full after
+// milliseconds.
+func (p *path) hush() time.Duration { return max(minHush, 8*p.gap, 4*p.rtt) }
+
+const (
+	minHush  = 30 * time.Millisecond
+	hushGain = 0.25
+)
+
 // slowest finds the path that limits, of those heard of late.
 func (c *Controller) slowest(now time.Time) {
 	c.limit = nil
 	for _, p := range c.paths {
-		if p.count > 1 && now.Sub(p.heard) < p.silence() && p.capacity() > 0 && (c.limit == nil || p.capacity() < c.limit.capacity()) {
+		if (p.count > 1 || c.phase == Startup && p.count > 0) && now.Sub(p.heard) < p.silence() && p.capacity() > 0 && (c.limit == nil || p.capacity() < c.limit.capacity()) {
 			c.limit = p
 		}
 	}
@@ -343,6 +359,10 @@ func (c *Controller) Advance(now time.Time, busy bool) {
 			c.apply()
 		}
 	}
+	if c.limit != nil && !c.hushed && now.Sub(c.limit.heard) >= c.limit.hush() {
+		c.hushed = true
+		c.set(min(c.rate, hushGain*c.limit.capacity()))
+	}
 	if now.Sub(c.heard) >= c.patience() {
 		c.why = "silence"
 		c.heard = now
@@ -365,8 +385,12 @@ func (c *Controller) Next() time.Time {
 		return time.Time{}
 	}
 	next := c.heard.Add(c.patience())
-	if c.limit != nil {
-		if t := c.limit.heard.Add(c.limit.silence()); t.Before(next) {
+	if p := c.limit; p != nil {
+		quiet := p.silence()
+		if !c.hushed {
+			quiet = p.hush()
+		}
+		if t := p.heard.Add(quiet); t.Before(next) {
 			return t
 		}
 	}

@@ -95,12 +95,13 @@ func TestReceiverWithoutRoom(t *testing.T) {
 	for range 500 {
 		now = m.step(c, now, c.Rate())
 	}
-	before := c.Rate()
+	before, lowest := c.Rate(), c.Rate()
 	m.drops = 1
 	for range 20 {
 		now = m.step(c, now, c.Rate())
+		lowest = min(lowest, c.Rate())
 	}
-	if c.Rate() > 0.8*before || c.Status().Last != "a receiver has no room" {
+	if lowest > 0.8*before || c.Status().Last != "a receiver has no room" {
 		t.Errorf("from %.0f to %.0f: %+v", before, c.Rate(), c.Status())
 	}
 }
@@ -135,6 +136,27 @@ func TestSilenceHalves(t *testing.T) {
 	}
 	if c.Rate() < 9_000_000 {
 		t.Errorf("%.0f bytes/s when it is heard again", c.Rate())
+	}
+}
+
+// A receiver that pauses is not sent to at full rate, and gets it again when it is back.
+func TestPause(t *testing.T) {
+	m := &model{capacity: 125_000_000, rtt: time.Millisecond}
+	c, now := New(Config{}), origin
+	for range 1000 {
+		now = m.step(c, now, c.Rate())
+	}
+	before := c.Rate()
+	for range 6 {
+		now = now.Add(10 * time.Millisecond)
+		c.Advance(now, true)
+	}
+	if c.Rate() > 0.4*before {
+		t.Errorf("%.0f bytes/s after 60 ms of silence, and %.0f before", c.Rate(), before)
+	}
+	now = m.step(c, now, c.Rate())
+	if c.Rate() < 0.7*before {
+		t.Errorf("%.0f bytes/s when it is heard again, and %.0f before", c.Rate(), before)
 	}
 }
 

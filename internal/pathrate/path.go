@@ -39,10 +39,11 @@ const (
 
 // A path is what is known of the way to one receiver.
 type path struct {
-	node  uint32
-	heard time.Time
-	gap   time.Duration // between reports, smoothed
-	count int           // rounds measured
+	node   uint32
+	heard  time.Time
+	gap    time.Duration // between reports, smoothed
+	count  int           // rounds measured
+	steady bool          // rounds are long enough to tell one loss from another
 
 	// The round being added up.
 	round   Sample
@@ -88,7 +89,7 @@ func (p *path) add(now time.Time, s *Sample, phase time.Time) bool {
 
 func (s *Sample) complete(p *path) bool {
 	n := uint64(fewPackets)
-	if p.usual > 0.02 {
+	if p.usual > 0.02 && p.steady {
 		n = lossyRound
 	}
 	d := s.To.Sub(s.From)

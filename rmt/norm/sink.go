@@ -23,7 +23,10 @@ type sink struct {
 
 	have spans
 	// The digest is computed in order, right from the blocks that come in
-	// order; those that came early are read again when it is their turn.
+	// order. Those that came early are held until it is their turn, or read
+	// again then.
+	early  []early // ascending
+	hold   *holding
 	sum    hash.Hash
 	summed int64
 	buf    []byte
@@ -82,10 +85,14 @@ func (s *sink) catchUp(limit int64) error {
 		return nil
 	}
 	for s.summed < end {
+		to := s.digestEarly(end)
+		if to <= s.summed {
+			continue
+		}
 		if s.buf == nil {
 			s.buf = make([]byte, 256<<10)
 		}
-		n, err := s.file.ReadAt(s.buf[:min(int64(len(s.buf)), end-s.summed)], s.summed)
+		n, err := s.file.ReadAt(s.buf[:min(int64(len(s.buf)), to-s.summed)], s.summed)
 		s.sum.Write(s.buf[:n])
 		s.summed += int64(n)
 		if err != nil && (!errors.Is(err, io.EOF) || n == 0) {
@@ -198,6 +205,7 @@ func (s *sink) leave(now time.Time) {
 
 // shut closes the files.
 func (s *sink) shut() {
+	s.letGo(len(s.early))
 	if s.file != nil {
 		s.file.Close()
 		s.file = nil

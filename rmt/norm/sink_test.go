@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -73,6 +74,47 @@ func TestSinkDigestsBlocksInAnyOrder(t *testing.T) {
 			}
 			if !bytes.Equal(got, data) {
 				t.Errorf("order %v: %d bytes, differing", order, len(got))
+			}
+		}
+	}
+}
+
+// Blocks held for the digest: however many find room, the digest is right, each buffer
+// comes back, and none while it is still to be read.
+func TestSinkHoldsEarlyBlocks(t *testing.T) {
+	data := noise(1_000_003)
+	sum := sha256.Sum256(data)
+	const block = 10_000
+	for _, limit := range []int64{0, 2 * block, 5 * block, 1 << 30} {
+		for seed := range uint64(5) {
+			root, _ := newRoot(t)
+			s, err := newFileSink(newScratch(root, -1, time.Now()), int64(len(data)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			released, most := 0, int64(0)
+			h := &holding{limit: limit, release: func(b []byte) { released++; clear(b) }}
+			s.hold = h
+			order := rand.New(rand.NewPCG(seed, 1)).Perm((len(data) + block - 1) / block)
+			order = append(order, order[:20]...) // some come twice
+			for n, i := range order {
+				b := bytes.Clone(data[i*block : min((i+1)*block, len(data))])
+				if err := s.write(time.Now(), b, int64(i*block)); err != nil {
+					t.Fatal(err)
+				}
+				if !s.keep(b, int64(i*block)) {
+					h.release(b)
+				}
+				if most = max(most, h.held); n+1 != released+len(s.early) {
+					t.Fatalf("%d buffers came, %d were released and %d are held", n+1, released, len(s.early))
+				}
+			}
+			if err := s.verify(sum[:]); err != nil {
+				t.Errorf("limit %d, seed %d: %v", limit, seed, err)
+			}
+			s.discard()
+			if h.held != 0 || len(s.early) != 0 || most > limit || limit >= block && most == 0 {
+				t.Errorf("limit %d: %d bytes held at most, %d in the end", limit, most, h.held)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package norm
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -21,13 +22,15 @@ type store struct {
 
 	scratch *scratch
 	audit   *audit
+	much    int64 // bytes of buffers that the engine is told of at once
 	space   func(dir string) (int64, bool)
 
 	mu     sync.Mutex
 	wake   sync.Cond
 	jobs   []job // bounded by the engine's buffers
 	free   [][]byte
-	posted bool // the owner was told of free
+	freed  int64 // bytes of free
+	posted bool  // the owner was told of free
 	closed bool
 	memory int64 // of data objects, under way and waiting
 	stats  StorageStats
@@ -41,6 +44,7 @@ type store struct {
 	keys     map[fileKey]bool // of files under way that can be gone on with later
 	accounts map[netip.Addr]*account
 	sets     map[setKey]*set
+	hold     holding
 	members  int   // of all sets
 	files    int   // under way on disk
 	reserved int64 // for them, and not yet written
@@ -84,6 +88,9 @@ func newStore(r *Receiver, root *os.Root) *store {
 		accounts: make(map[netip.Addr]*account), sets: make(map[setKey]*set),
 	}
 	s.wake.L = &s.mu
+	buffers := cmp.Or(r.cfg.BufferBytes, core.DefaultBufferBytes)
+	s.much = buffers / 8
+	s.hold = holding{limit: buffers / 4, release: s.release}
 	if root != nil {
 		s.scratch = newScratch(root, r.cfg.KeepPartial, time.Now())
 		s.audit = newAudit(root)
@@ -103,16 +110,18 @@ func (s *store) released() [][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	free := s.free
-	s.free, s.posted = nil, false
+	s.free, s.freed, s.posted = nil, 0, false
 	return free
 }
 
-// release gives a block's buffer back to the engine, by way of its owner.
+// release gives a block's buffer back to the engine, by way of its owner, who comes for
+// it after the next packets; only when there is much of it is that said.
 func (s *store) release(b []byte) {
 	s.mu.Lock()
 	s.free = append(s.free, b)
-	post := !s.posted
-	s.posted = true
+	s.freed += int64(cap(b))
+	post := !s.posted && s.freed >= s.much
+	s.posted = s.posted || post
 	s.mu.Unlock()
 	if post {
 		s.r.loop.Post(func(time.Time) {}) // the drain after it does the rest
@@ -200,10 +209,10 @@ func (s *store) do(j *job) {
 		s.open[e.Key] = in
 	}
 	s.mu.Unlock()
-	if e.Type == core.BlockReceived {
-		defer s.release(e.Data)
-	}
 	if in == nil {
+		if e.Type == core.BlockReceived {
+			s.release(e.Data)
+		}
 		return // ended before
 	}
 	var err error
@@ -221,6 +230,9 @@ func (s *store) do(j *job) {
 		if err = s.place(in, j.at); err == nil {
 			s.written(in, int64(len(e.Data)))
 			err = in.sink.write(j.at, e.Data, e.Offset)
+		}
+		if err != nil || !in.sink.keep(e.Data, e.Offset) {
+			s.release(e.Data)
 		}
 		if err == nil {
 			s.mu.Lock()
@@ -284,10 +296,13 @@ func (s *store) place(in *incoming, at time.Time) (err error) {
 	if err := s.allow(in); err != nil {
 		return err
 	}
-	if in.sink, err = newFileSink(s.scratch, in.object.size); err == nil && in.keyed {
+	if in.sink, err = newFileSink(s.scratch, in.object.size); err != nil {
+		return err
+	}
+	if in.sink.hold = &s.hold; in.keyed {
 		in.sink.record(at, in.key, journalExt)
 	}
-	return err
+	return nil
 }
 
 // finish makes an object whole and hands it out.

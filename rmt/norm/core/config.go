@@ -79,8 +79,9 @@ type SenderConfig struct {
 	GRTT, MinGRTT, MaxGRTT time.Duration
 
 	// Backoff is K, the receivers' longest NACK delay in GRTTs, 1 to 15.
-	// Default 4 (RFC 5740 section 5.3); negative means no delay, for one
-	// receiver only.
+	// Default 4 (RFC 5740 section 5.3), and no delay while no more than 8 receivers
+	// were heard of and GroupSize is at most 100: so few need not be kept from
+	// speaking at once. Negative means no delay.
 	Backoff int
 
 	// GroupSize is the expected number of receivers. Default 100.
@@ -107,7 +108,12 @@ type SenderConfig struct {
 
 	// Rand is the source of randomness; it is required.
 	Rand *rand.Rand
+
+	adaptBackoff bool // Backoff is the default
 }
+
+// DefaultBufferBytes is ReceiverConfig.BufferBytes if that is 0.
+const DefaultBufferBytes = 64 << 20
 
 func setDefault[T int | int64 | time.Duration](v *T, d T) {
 	if *v == 0 {
@@ -127,6 +133,7 @@ func (c *SenderConfig) normalize() error {
 	setDefault(&c.GRTT, 10*time.Millisecond)
 	setDefault(&c.MinGRTT, time.Millisecond)
 	setDefault(&c.MaxGRTT, 10*time.Second)
+	c.adaptBackoff = c.Backoff == 0
 	setDefault(&c.Backoff, 4)
 	setDefault(&c.GroupSize, 100)
 	setDefault(&c.RobustFactor, 20)
@@ -257,7 +264,7 @@ type ReceiverConfig struct {
 }
 
 func (c *ReceiverConfig) normalize() error {
-	setDefault(&c.BufferBytes, 64<<20)
+	setDefault(&c.BufferBytes, DefaultBufferBytes)
 	setDefault(&c.MaxSenders, 64)
 	setDefault(&c.MaxObjects, 256)
 	setDefault(&c.MaxNackMessages, 4)
