@@ -74,8 +74,8 @@ type SenderConfig struct {
 	FlushInterval time.Duration
 
 	// Backoff is the longest NACK delay of the receivers in units of the
-	// round-trip time, 1 to 15. Default 4, but none as long as no more than 8
-	// receivers were heard of and GroupSize is at most 100. Negative means none.
+	// round-trip time, 1 to 15. Default 4; negative means none, for a single
+	// receiver.
 	Backoff int
 
 	// GroupSize is the expected number of receivers, within an order of

@@ -79,9 +79,8 @@ type SenderConfig struct {
 	GRTT, MinGRTT, MaxGRTT time.Duration
 
 	// Backoff is K, the receivers' longest NACK delay in GRTTs, 1 to 15.
-	// Default 4 (RFC 5740 section 5.3), and no delay while no more than 8 receivers
-	// were heard of and GroupSize is at most 100: so few need not be kept from
-	// speaking at once. Negative means no delay.
+	// Default 4 (RFC 5740 section 5.3); negative means no delay, for one
+	// receiver only.
 	Backoff int
 
 	// GroupSize is the expected number of receivers. Default 100.
@@ -108,8 +107,6 @@ type SenderConfig struct {
 
 	// Rand is the source of randomness; it is required.
 	Rand *rand.Rand
-
-	adaptBackoff bool // Backoff is the default
 }
 
 // DefaultBufferBytes is ReceiverConfig.BufferBytes if that is 0.
@@ -133,7 +130,6 @@ func (c *SenderConfig) normalize() error {
 	setDefault(&c.GRTT, 10*time.Millisecond)
 	setDefault(&c.MinGRTT, time.Millisecond)
 	setDefault(&c.MaxGRTT, 10*time.Second)
-	c.adaptBackoff = c.Backoff == 0
 	setDefault(&c.Backoff, 4)
 	setDefault(&c.GroupSize, 100)
 	setDefault(&c.RobustFactor, 20)

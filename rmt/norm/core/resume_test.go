@@ -64,7 +64,7 @@ func TestInfoFirst(t *testing.T) {
 
 func TestHave(t *testing.T) {
 	w := newWorld(t, 1)
-	tx := w.sender(SenderConfig{Rate: 10_000_000, Backoff: 15}, netem.Link{}, netem.Link{})
+	tx := w.sender(SenderConfig{Rate: 10_000_000}, netem.Link{}, netem.Link{})
 	tx.send(make([]byte, 500_000), ObjectSpec{Info: []byte("name"), AckCount: 1})
 	rx := w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{Loss: 0.5})
 	w.pass(100 * time.Millisecond)

@@ -418,21 +418,8 @@ func (s *Sender) common() wire.Sender {
 	return wire.Sender{
 		Sequence: s.seq, Source: s.cfg.NodeID, InstanceID: s.cfg.InstanceID,
 		GRTT:    s.grtt.code(),
-		Backoff: uint8(s.backoff()), GroupSize: wire.QuantizeGroupSize(s.cfg.GroupSize),
+		Backoff: uint8(s.cfg.Backoff), GroupSize: wire.QuantizeGroupSize(s.cfg.GroupSize),
 	}
-}
-
-// fewExpected is the GroupSize up to which the receivers heard of are taken for all.
-// If they are not, those who speak at once are soon heard of.
-const fewExpected = 100
-
-// backoff is K at present. Where only a few are there to ask for repair, delay saves no
-// messages and costs most of the time that a transfer takes after its last block.
-func (s *Sender) backoff() int {
-	if s.cfg.adaptBackoff && s.cfg.GroupSize <= fewExpected && len(s.nodes.order) <= smallGroup {
-		return 0
-	}
-	return s.cfg.Backoff
 }
 
 // flushInterval is the time between two FLUSH or EOT messages: 2*GRTT (RFC 5740

@@ -155,7 +155,7 @@ func (c *repairCycle) collecting() bool { return !c.collectUntil.IsZero() }
 // collect begins the aggregation period when there is none.
 func (c *repairCycle) collect(s *Sender, now time.Time) {
 	if !c.collecting() {
-		c.collectUntil = now.Add(time.Duration(s.backoff()+1) * s.grtt.advertised())
+		c.collectUntil = now.Add(time.Duration(s.cfg.Backoff+1) * s.grtt.advertised())
 	}
 }
 

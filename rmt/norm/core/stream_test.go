@@ -301,7 +301,7 @@ func TestStreamSenderGone(t *testing.T) {
 		if tt.name == "restarted" {
 			tx.send(make([]byte, 1000), ObjectSpec{})
 		}
-		w.pass(goneAfter + time.Minute)
+		w.pass(2 * time.Minute)
 		for _, rx := range w.rx {
 			for _, o := range rx.objects {
 				if o.stream != nil && o.err == nil {
