@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 )
 
@@ -100,6 +101,21 @@ func (p *printer) failure(file string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprintf(p.err, "mcast: %s\n", plain(err))
+}
+
+// logger passes a session's warnings on to people.
+func (p *printer) logger() *slog.Logger {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{
+		Level: slog.LevelWarn,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey && len(groups) == 0 {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
 }
 
 // size writes a number of bytes for people.

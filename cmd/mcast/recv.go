@@ -93,6 +93,7 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 	if err != nil {
 		return err
 	}
+	cfg.Logger = out.logger()
 	conn, err := f.open(ctx)
 	if err != nil {
 		return err

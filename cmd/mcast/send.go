@@ -209,6 +209,7 @@ func (f *sendFlags) run(ctx context.Context, files []string, out *printer) error
 		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("not done within --timeout %v", f.timeout))
 		defer cancel()
 	}
+	cfg.Logger = out.logger()
 	conn, err := f.open(ctx)
 	if err != nil {
 		return err

@@ -94,7 +94,8 @@ type SenderConfig struct {
 	// time. Default 64.
 	CacheObjects int
 
-	// Logger, if set, is told of network errors and ends of objects.
+	// Logger, if set, is told of network errors and ends of objects, and warned of node
+	// IDs that are not unique.
 	Logger *slog.Logger
 }
 
@@ -263,7 +264,8 @@ type ReceiverConfig struct {
 	// sender, are received at a time. Default 64 and 256.
 	MaxSenders, MaxObjects int
 
-	// Logger, if set, is told of network errors and ends of objects.
+	// Logger, if set, is told of network errors and ends of objects, and warned of node
+	// IDs that are not unique.
 	Logger *slog.Logger
 }
 

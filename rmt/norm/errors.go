@@ -19,6 +19,7 @@ var (
 	ErrOverrun         = core.ErrOverrun         // too many newer objects came
 	ErrUnsupported     = core.ErrUnsupported     // FEC scheme or sizes not supported
 	ErrConfig          = core.ErrConfig          // a setting makes no sense
+	ErrNodeClash       = core.ErrNodeClash       // two nodes have one ID; told to Logger
 
 	// ErrName: the name the sender gave would leave the directory, or is no
 	// file name on this system.

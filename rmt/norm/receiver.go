@@ -153,6 +153,12 @@ func (r *Receiver) drain(now time.Time) {
 		r.engine.Release(b)
 	}
 	for e, ok := r.engine.Event(); ok; e, ok = r.engine.Event() {
+		if e.Type == core.SenderClash {
+			if r.cfg.Logger != nil {
+				r.cfg.Logger.Warn("norm receiver: node ID", "error", e.Err)
+			}
+			continue
+		}
 		if e.Type == core.InfoReceived && !r.store.mayHave(e.Data) {
 			r.engine.Prime(now, e.Key, nil)
 		}

@@ -247,6 +247,8 @@ func (s *Sender) drain(now time.Time) {
 			t.stream.event(now, &e)
 		}
 		switch e.Type {
+		case core.NodeClash:
+			s.warn("node ID", "error", e.Err)
 		case core.ShutdownDone:
 			close(s.goodbye)
 		case core.ObjectAcked:
@@ -281,6 +283,12 @@ func (s *Sender) networkError(err error) {
 func (s *Sender) log(msg string, args ...any) {
 	if s.cfg.Logger != nil {
 		s.cfg.Logger.Debug("norm sender: "+msg, args...)
+	}
+}
+
+func (s *Sender) warn(msg string, args ...any) {
+	if s.cfg.Logger != nil {
+		s.cfg.Logger.Warn("norm sender: "+msg, args...)
 	}
 }
 

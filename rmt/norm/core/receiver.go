@@ -60,6 +60,9 @@ const (
 	StreamReadable
 	// ObjectAborted: it will not be completed, because of Err.
 	ObjectAborted
+	// SenderClash: two senders have the node ID of Key.Sender; Err wraps
+	// ErrNodeClash and names them.
+	SenderClash
 )
 
 // A ReceiverEvent is something the receiver's owner has to act upon.
@@ -89,7 +92,7 @@ type ReceiverStats struct {
 	Undecodable     uint64 // blocks whose parity made no sense
 	Malformed       uint64
 	Refused         uint64 // messages of senders or objects beyond the limits
-	Clashes         uint64 // senders that appeared under the node ID of another on the same host
+	Clashes         uint64 // two senders under one node ID: see SenderClash
 }
 
 // A Receiver is the receiving half of NORM, for any number of senders. It is not
@@ -347,9 +350,12 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 		if before != nil {
 			m.former, m.formerUntil = before.instance, r.now.Add(formerLife)
 		}
+		r.rivals(key)
 		r.supersede(key, h.InstanceID)
 		r.senders[key] = m
 		r.order = append(r.order, m)
+	} else if m.rival.addr.IsValid() {
+		r.contest(m)
 	}
 	m.note(h, p)
 	return m
@@ -362,7 +368,6 @@ func (r *Receiver) supersede(key SenderKey, instance uint16) {
 	for _, m := range r.order {
 		if m.key.Node == key.Node && m.key.Addr.Addr() == key.Addr.Addr() && m.instance != instance {
 			if r.now.Sub(m.heard) < max(minInactivity, 4*m.grtt) {
-				r.stats.Clashes++
 				continue
 			}
 			r.forget(m, ErrSenderRestarted)

@@ -21,6 +21,7 @@ type remote struct {
 	key      SenderKey
 	instance uint16
 	heard    time.Time
+	rival    rival
 
 	// The instance before this one, of which packets may still be on their
 	// way until then.

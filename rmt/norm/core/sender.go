@@ -39,20 +39,21 @@ type Sender struct {
 	now    time.Time // of the current call
 	seq    uint16
 
-	objects []*txObject // in order of transport ID
-	nextID  wire.TransportID
-	fresh   int       // index of the first object whose first pass is not over
-	rounds  []txRound // objects to be sent again
-	repairs repairCycle
-	grtt    grttEstimator
-	cc      rateControl
-	nodes   nodeTable
-	flush   flushState
-	squelch squelchState
-	adv     advState
-	eot     eotState
-	cache   blockCache
-	nackBuf []byte
+	objects   []*txObject // in order of transport ID
+	nextID    wire.TransportID
+	fresh     int       // index of the first object whose first pass is not over
+	rounds    []txRound // objects to be sent again
+	repairs   repairCycle
+	grtt      grttEstimator
+	cc        rateControl
+	nodes     nodeTable
+	strangers int // messages of others under this ID
+	flush     flushState
+	squelch   squelchState
+	adv       advState
+	eot       eotState
+	cache     blockCache
+	nackBuf   []byte
 
 	events queue[SenderEvent]
 	stats  SenderStats
@@ -71,6 +72,7 @@ type SenderStats struct {
 	Squelches       uint64 // sent
 	Malformed       uint64 // received and not understood
 	Foreign         uint64 // received and meant for another node
+	Clashes         uint64 // node IDs that two nodes have: see NodeClash
 	GRTT            time.Duration
 	Nodes           int        // receivers heard of
 	Rate            RateStatus // and why it is so
@@ -92,6 +94,9 @@ const (
 	// ObjectDropped: it is no longer kept for repair; its source is not read
 	// again.
 	ObjectDropped
+	// NodeClash: Node is the ID of two nodes of the session; Err wraps
+	// ErrNodeClash and names them.
+	NodeClash
 	// StreamVacancy: there is room again in a stream that had none.
 	StreamVacancy
 	// StreamAcked: a stream's receivers have acknowledged all before Offset; with
@@ -327,7 +332,8 @@ func (s *Sender) Handle(now time.Time, p *datagram.Packet) {
 		return
 	}
 	if h.Source == s.cfg.NodeID {
-		return // an echo of our own
+		s.echo(&h, p)
+		return
 	}
 	switch h.Type {
 	case wire.TypeNack:

@@ -303,7 +303,7 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Acks++
-	s.heard(now, &m.Feedback, p.Dst.IsValid() && !p.Dst.Addr().IsMulticast())
+	s.heard(now, p.Src, &m.Feedback, p.Dst.IsValid() && !p.Dst.Addr().IsMulticast())
 	if m.AckType != wire.AckFlush {
 		return
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/pace"
@@ -182,8 +183,9 @@ func (g *grttEstimator) wake(now time.Time) {
 }
 
 // heard notes a receiver and its round-trip time.
-func (s *Sender) heard(now time.Time, f *wire.Feedback, unicast bool) {
+func (s *Sender) heard(now time.Time, src netip.AddrPort, f *wire.Feedback, unicast bool) {
 	n := s.nodes.get(f.Source, now)
+	n.from(s, src)
 	if unicast && f.HasCC && s.recent(f.CC.Sequence) && len(s.nodes.order) > smallGroup {
 		s.adv.answer(now, &f.CC)
 	}
@@ -229,6 +231,9 @@ type node struct {
 
 	outlier   time.Duration // its last sample, if that was out of proportion
 	outlierAt uint16        // the newest probe then
+
+	addr, former netip.AddrPort // where it spoke from last, and before
+	clashed      bool
 }
 
 func (t *nodeTable) get(id wire.NodeID, now time.Time) *node {

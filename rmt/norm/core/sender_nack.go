@@ -19,7 +19,7 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	}
 	s.stats.Nacks++
 	unicast := p.Dst.IsValid() && !p.Dst.Addr().IsMulticast()
-	s.heard(now, &m.Feedback, unicast)
+	s.heard(now, p.Src, &m.Feedback, unicast)
 	var in intake
 	in.begin(s, now)
 	for r := range m.Requests.All() {

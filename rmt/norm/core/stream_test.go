@@ -1,8 +1,10 @@
 package core
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -488,6 +490,14 @@ func TestRestartFromAnotherPort(t *testing.T) {
 	}
 	hear(1000, 1)
 	hear(1001, 2)
+	a.now = a.now.Add(100 * time.Millisecond)
+	hear(1000, 1) // overtaken
+	if n := a.rx.Stats().Clashes; len(a.rx.order) != 2 || n != 0 {
+		t.Errorf("%d senders, %d clashes", len(a.rx.order), n)
+	}
+	a.now = a.now.Add(500 * time.Millisecond)
+	hear(1000, 1)
+	hear(1000, 1)
 	if n := a.rx.Stats().Clashes; len(a.rx.order) != 2 || n != 1 {
 		t.Errorf("%d senders, %d clashes", len(a.rx.order), n)
 	}
@@ -498,12 +508,21 @@ func TestRestartFromAnotherPort(t *testing.T) {
 		t.Errorf("%d senders", len(a.rx.order))
 	}
 	var err error
+	told := 0
 	for e, ok := a.rx.Event(); ok; e, ok = a.rx.Event() {
-		if e.Type == ObjectAborted {
+		switch e.Type {
+		case ObjectAborted:
 			err = e.Err
+		case SenderClash:
+			if told++; !errors.Is(e.Err, ErrNodeClash) || !strings.Contains(e.Err.Error(), ":1000") || !strings.Contains(e.Err.Error(), ":1001") {
+				t.Error(e.Err)
+			}
 		}
 	}
 	if err != ErrSenderRestarted {
 		t.Errorf("the former self ended with: %v", err)
+	}
+	if told != 1 {
+		t.Errorf("told of %d clashes", told)
 	}
 }

@@ -26,6 +26,18 @@ type Sender struct {
 	GroupSize uint8
 }
 
+// ParseInstance reads the instance ID of a sender's message, of which h is the header:
+// INFO, DATA or CMD. It reports false for others and for one cut short.
+func ParseInstance(b []byte, h *Header) (uint16, bool) {
+	switch h.Type {
+	case TypeInfo, TypeData, TypeCmd:
+		if len(b) >= headerLen+2 {
+			return binary.BigEndian.Uint16(b[headerLen:]), true
+		}
+	}
+	return 0, false
+}
+
 func parseSender(b []byte, h *Header) Sender {
 	return Sender{
 		Sequence:   h.Sequence,
