@@ -51,7 +51,7 @@ func TestLabPerPacket(t *testing.T) {
 			}{
 				{p: datagram.Packet{}, from: rv, src: own, hops: 5, dscp: 4},
 				{p: datagram.Packet{TOS: 46<<2 | 1}, from: rv, src: own, hops: 5, dscp: 46, ecn: 1},
-				{p: datagram.Packet{TOS: 3, HopLimit: 200}, from: rv, src: own, hops: 200, ecn: 3},
+				{p: datagram.Packet{TOS: 3, HopLimit: 200}, from: rv, src: own, hops: 200, dscp: 4, ecn: 3},
 				{p: datagram.Packet{Src: second}, from: rv, src: second.Addr(), hops: 5, dscp: 4},
 				{p: datagram.Packet{IfIndex: wa}, from: rw, anySrc: true, hops: 5, dscp: 4},
 				{p: datagram.Packet{IfIndex: wa, HopLimit: 9, TOS: 10<<2 | 2, Src: netip.AddrPortFrom(f.addr(f.sender, 2), 0)}, from: rw, src: f.addr(f.sender, 2), hops: 9, dscp: 10, ecn: 2},

@@ -149,6 +149,15 @@ func Loopback(on bool) Option {
 	return func(c *config) error { c.loopback = on; return nil }
 }
 
+// marked is the octet that a packet leaves with: of its own, if it has only ECN, and the
+// connection's DSCP.
+func (c *config) marked(tos uint8) int {
+	if tos>>2 == 0 {
+		return int(tos) | c.tos&^3
+	}
+	return int(tos)
+}
+
 // TOS sets the IPv4 TOS or IPv6 traffic class octet of packets sent, 0 to 255:
 // DSCP in the upper six bits, ECN in the lower two (RFC 2474 section 3, RFC 3168
 // section 5). The default is 0. A Windows that cannot send it makes opening fail with

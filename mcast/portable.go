@@ -296,7 +296,7 @@ func (s *sockPortable) adjust(p *datagram.Packet, to netip.Addr) (undo func() er
 	}
 	if p.TOS != 0 {
 		undos = append(undos, func() error { return s.ip.setTOS(s.cfg.tos) })
-		if err := s.ip.setTOS(int(p.TOS)); err != nil {
+		if err := s.ip.setTOS(s.cfg.marked(p.TOS)); err != nil {
 			return undo, err
 		}
 	}

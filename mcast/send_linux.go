@@ -392,7 +392,7 @@ func (s *sender) address(p *datagram.Packet, seg int) error {
 		}
 	}
 	if p.TOS != 0 {
-		binary.NativeEndian.PutUint32(v[:], uint32(p.TOS))
+		binary.NativeEndian.PutUint32(v[:], uint32(s.cfg.marked(p.TOS)))
 		if is4 {
 			b = appendControl(b, wordSize, unix.IPPROTO_IP, unix.IP_TOS, v[:])
 		} else {

@@ -41,7 +41,8 @@ type Packet struct {
 
 	// TOS is the IPv4 TOS or IPv6 traffic class octet: DSCP in the upper six
 	// bits, ECN in the lower two; see the methods of these names. On sending,
-	// 0 means the connection's own.
+	// 0 means the connection's own, and ECN without DSCP leaves the
+	// connection's DSCP as it is.
 	TOS uint8
 
 	// Truncated says that the datagram was longer than the space given and
