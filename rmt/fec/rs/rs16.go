@@ -19,7 +19,7 @@ type Code16 struct {
 	base    int // source symbols of the code, k or more: the others are zeros
 	k       int
 	parity  int
-	logW    []uint16 // by source symbol; see matrix
+	logW    []uint16 // by source symbol, made when first needed; see matrix
 	m       multiplier
 	present []bool // scratch of check and Decode
 	left    []uint16
@@ -43,11 +43,18 @@ func New16(p Profile, maxBlockLen, parity, k int) (*Code16, error) {
 	if p.Shortening == Fresh {
 		c.base = k
 	}
-	c.logW = make([]uint16, k)
+	return c, nil
+}
+
+// weigh computes logW.
+func (c *Code16) weigh() {
+	if c.logW != nil {
+		return
+	}
+	c.logW = make([]uint16, c.k)
 	for j := range c.logW {
 		c.logW[j] = uint16(mod(c.logProduct(j)))
 	}
-	return c, nil
 }
 
 // exponent returns e where symbol i, source or parity, has the evaluation point a^e;
@@ -96,6 +103,7 @@ func (c *Code16) Encode(dst []byte, src [][]byte, j int) {
 		panic(fmt.Sprintf("rs: Encode of parity symbol %d, %d bytes, from %d source symbols; the code has %d and %d",
 			j, len(dst), len(src), c.parity, c.k))
 	}
+	c.weigh()
 	clear(dst)
 	logP := c.logProduct(c.base + j)
 	for i, s := range src {
@@ -125,6 +133,7 @@ func (c *Code16) Decode(src [][]byte, missing []int, parity [][]byte, index []in
 	if n == 0 {
 		return nil
 	}
+	c.weigh()
 	parity, index = parity[:n], index[:n]
 	for i, p := range parity {
 		logP := c.logProduct(c.base + index[i])

@@ -211,7 +211,7 @@ func (s *Sender) block(o *txObject, sbn uint32) (*cachedBlock, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.code = code
+		b.code, b.even = code, o.oti.M == 16
 	}
 	return &b.cachedBlock, nil
 }
@@ -232,7 +232,8 @@ type cachedBlock struct {
 	data    []byte
 	symbols [][]byte
 	code    fec.Code
-	size    int // of a symbol
+	size    int  // of a symbol
+	even    bool // parity takes whole elements of GF(2^16)
 }
 
 func (c *blockCache) init(cfg *SenderConfig) {
@@ -247,6 +248,9 @@ func (c *blockCache) forget(id wire.TransportID) {
 		}
 	}
 }
+
+// maxCodes is how many codes are kept: one over GF(2^16) takes up to 40 KB.
+const maxCodes = 256
 
 // block returns block sbn of o, reading it if need be.
 func (c *blockCache) block(o *txObject, sbn uint32) (*cachedBlock, error) {
@@ -291,6 +295,9 @@ func (c *blockCache) code(o *txObject, k int) (fec.Code, error) {
 	}
 	code, err := c.cfg.Scheme.NewCode(&o.oti, k)
 	if err == nil {
+		if len(c.codes) >= maxCodes { // of objects of many sizes
+			clear(c.codes)
+		}
 		c.codes[k] = code
 	}
 	return code, err
@@ -298,11 +305,14 @@ func (c *blockCache) code(o *txObject, k int) (fec.Code, error) {
 
 // appendParity appends parity symbol j, computed on the spot.
 func (b *cachedBlock) appendParity(dst []byte, j int) []byte {
-	n := len(dst)
-	if cap(dst)-n >= b.size {
-		dst = dst[:n+b.size]
+	n, size := len(dst), b.size
+	if b.even { // of a stream's block every segment may be of an odd length
+		size += size & 1
+	}
+	if cap(dst)-n >= size {
+		dst = dst[:n+size]
 	} else {
-		dst = append(dst, make([]byte, b.size)...)
+		dst = append(dst, make([]byte, size)...)
 	}
 	b.code.Encode(dst[n:], b.symbols, j)
 	return dst
