@@ -355,3 +355,59 @@ func TestBlockTooLarge(t *testing.T) {
 		t.Log(why)
 	}
 }
+
+// TestNackFloodLargeBlocks: what a sender remembers of requests is bounded in bytes, not
+// in blocks.
+func TestNackFloodLargeBlocks(t *testing.T) {
+	p := newPairOf(t, SenderConfig{BlockSize: 2048, Parity: 2000, SegmentSize: 64, Backoff: 15, GRTT: time.Minute, MaxGRTT: time.Hour}, 1)
+	if _, err := p.tx.Enqueue(p.now, ObjectSpec{Source: zeros{}, Size: 2000 * 2048 * 64}); err != nil {
+		t.Fatal(err)
+	}
+	o := p.tx.objects[1]
+	o.sbn = uint32(o.part.Blocks()) // as if sent
+	hand := func(sbn uint32, first, last int) {
+		var rb wire.RequestBuilder
+		rb.Reset(nil, 1400, p.tx.codec)
+		item := func(esi int) wire.Item {
+			return wire.Item{FEC: fec.ReedSolomonGF2m, Object: o.id, ID: fec.PayloadID{SBN: sbn, ESI: uint32(esi)}}
+		}
+		rb.Add(wire.NackSegment, item(first), item(last))
+		b, err := p.tx.codec.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 10, Server: 1}, Requests: rb.Requests()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.tx.Handle(p.now, &datagram.Packet{Data: b, Src: attacker})
+	}
+	for _, last := range []int{10, 65_535} { // small sets first, that then grow
+		for sbn := range uint32(2000) {
+			hand(sbn, 1, last)
+		}
+	}
+	words := 0
+	for i := range o.want.partial {
+		words += o.want.partial[i].symbols.words()
+	}
+	if n := len(o.want.partial); n == 0 || words > maxRepairBlocks*lowSymbols/64 {
+		t.Errorf("%d blocks, %d words", n, words)
+	}
+	if n := o.want.partial[0].count; n != 4047 {
+		t.Errorf("%d symbols of a block asked for", n)
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		for sbn := range uint32(10) {
+			p.tx.handleNackOf(o, sbn)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for requests that were there already", n)
+	}
+}
+
+// handleNackOf takes a request for all symbols of a block.
+func (s *Sender) handleNackOf(o *txObject, sbn uint32) {
+	var in intake
+	in.begin(s, s.now)
+	in.block.symbols = s.asked
+	in.symbols(o, sbn, 0, maxSymbols-1)
+	in.endBlock()
+	s.asked = in.block.symbols
+}
