@@ -69,7 +69,7 @@ func TestMistakes(t *testing.T) {
 		{"send", "name at least one file"},
 		{"send --rate 10 " + file, "as 100M, or max"},
 		{"send --fec rs:200 " + file, "as rs:64/16, or none"},
-		{"send --fec rs:4000/100 " + file, "1 to 4096 together"},
+		{"send --fec rs:4000/100 " + file, "1 to 2048 together"},
 		{"send --fec rs:200/100 --segment 1001 " + file, "must be even"},
 		{"send --auto-parity 17 " + file, "parity 16"},
 		{"send --wait nobody " + file, "a number of receivers, or IDs"},

@@ -53,7 +53,7 @@ type SenderConfig struct {
 
 	// BlockSize is the number of source symbols in a coding block, Parity
 	// the number of parity symbols that can be made for it; together at most
-	// 4,096. Default 64 and 16; negative Parity means none.
+	// 2,048. Default 64 and 16; negative Parity means none.
 	//
 	// More than 255 together are coded over GF(2^16): Encoding is ReedSolomonGF2m
 	// then, and SegmentSize even. There are 65,536 such blocks in an object. Parity

@@ -282,8 +282,7 @@ func TestAttacks(t *testing.T) {
 		return must(c.AppendData(nil, &wire.Data{Sender: s(node), FEC: oti.EncodingID, Object: o, ID: id, HasFTI: true, FTI: oti, Payload: make([]byte, oti.SymbolSize)}))
 	}
 	small := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: fec.MaxTransferLength >> 20, SymbolSize: 64, MaxBlockLen: 1, Parity: 1, M: 8}
-	tiny16 := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 1 << 28, SymbolSize: 2, MaxBlockLen: 2048, Parity: 2047, M: 16}
-	tiny16.TransferLength = 2 * 2048 * 65536
+	tiny16 := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 2 * 1024 * 65536, SymbolSize: 2, MaxBlockLen: 1024, Parity: 1023, M: 16}
 	nack := func(object wire.TransportID, add func(*wire.RequestBuilder, func(uint32, uint32) wire.Item)) []byte {
 		var rb wire.RequestBuilder
 		rb.Reset(nil, 1400, c)
@@ -408,9 +407,9 @@ func TestAttacks(t *testing.T) {
 				a.hit(data(9, 1, fec.PayloadID{SBN: i}, big))
 			}
 		}},
-		{"blocks of 4,096 of the smallest symbols, one symbol each", func(a *target) {
+		{"blocks of 2,047 of the smallest symbols, two each", func(a *target) {
 			for i := range uint32(60_000) {
-				for _, esi := range []uint32{0, 2048} {
+				for _, esi := range []uint32{0, 1024} {
 					a.hit(data(9, 1, fec.PayloadID{SBN: i, ESI: esi}, tiny16))
 				}
 				if i%5000 == 0 {
@@ -419,12 +418,12 @@ func TestAttacks(t *testing.T) {
 				}
 			}
 		}},
-		{"blocks of 4,096 with much parity, then source symbols in its places", func(a *target) {
+		{"blocks of 2,047 with much parity, then source symbols in its places", func(a *target) {
 			for sbn := range uint32(5) {
-				for i := range uint32(2046) {
-					esi := 2048 + i
-					if i >= 1500 {
-						esi = 2047 + 1500 - i
+				for i := range uint32(1022) {
+					esi := 1024 + i
+					if i >= 700 {
+						esi = 1023 + 700 - i
 					}
 					a.hit(data(9, 1, fec.PayloadID{SBN: sbn, ESI: esi}, tiny16))
 					if i%100 == 0 {
@@ -437,8 +436,8 @@ func TestAttacks(t *testing.T) {
 		{"ten thousand objects over GF(2^16), each of another code", func(a *target) {
 			for i := range uint32(10_000) {
 				o := tiny16
-				o.MaxBlockLen, o.Parity = 1000+i%1000, 1+i%2000
-				a.hit(data(9, wire.TransportID(i), fec.PayloadID{ESI: i % 1000}, o))
+				o.MaxBlockLen, o.Parity = 500+i%500, 1+i%1000
+				a.hit(data(9, wire.TransportID(i), fec.PayloadID{ESI: i % 500}, o))
 			}
 		}},
 		{"one object, told over GF(2^8) and GF(2^16) in turns", func(a *target) {
@@ -456,7 +455,7 @@ func TestAttacks(t *testing.T) {
 		}},
 		{"streams over GF(2^16) whose numbers jump", func(a *target) {
 			for i := range uint32(5000) {
-				d := wire.Data{Sender: s(9), Flags: wire.FlagStream, FEC: 2, Object: 3, ID: fec.PayloadID{SBN: i * 16_001 % 65536, ESI: i % 4096}, HasFTI: true,
+				d := wire.Data{Sender: s(9), Flags: wire.FlagStream, FEC: 2, Object: 3, ID: fec.PayloadID{SBN: i * 16_001 % 65536, ESI: i % 2048}, HasFTI: true,
 					FTI: tiny16, Payload: append(wire.StreamHeader{Len: 2, Offset: i * 2}.Append(nil), 0, 0)}
 				a.hit(must(c.AppendData(nil, &d)))
 				if i%100 == 0 {

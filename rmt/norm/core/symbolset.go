@@ -4,8 +4,9 @@ import "math/bits"
 
 // maxSymbols is the most symbols, source and parity together, that a block may have here.
 // The field has 65,535 (RFC 5510 section 6.1); but to recover a block takes time with the
-// product of what it has and what it lost, and nothing else happens in that time.
-const maxSymbols = 4096
+// product of what it has and what it lost, and nothing else happens in that time: up to
+// 60 ms for symbols of two bytes, at this bound.
+const maxSymbols = 2048
 
 // lowSymbols is how many symbols lie within a symbolSet: all that a block has over GF(2^8).
 const lowSymbols = 256
