@@ -93,8 +93,8 @@ func parseFEC(s string) (block, parity int, err error) {
 	b, p, ok2 := strings.Cut(rest, "/")
 	block, err1 := strconv.Atoi(b)
 	parity, err2 := strconv.Atoi(p)
-	if !ok || !ok2 || err1 != nil || err2 != nil || block < 1 || parity < 0 || block+parity > 255 {
-		return 0, 0, usagef("--fec %q: give rs:BLOCK/PARITY, together at most 255, as rs:64/16, or none", s)
+	if !ok || !ok2 || err1 != nil || err2 != nil || block < 1 || parity < 0 {
+		return 0, 0, usagef("--fec %q: give rs:BLOCK/PARITY as rs:64/16, or none", s)
 	}
 	if parity == 0 {
 		parity = -1

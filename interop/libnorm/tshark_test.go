@@ -90,7 +90,7 @@ func (r *record) shark(t *testing.T, filter string, args ...string) []string {
 
 // TestTshark has tshark read the messages of a stream, its repair and its confirmation, of
 // our sender and our receiver. They use FEC Encoding ID 129: tshark 4.0 knows no 5, and
-// takes 2 for GF(2^16).
+// takes that of 2 for one of 8 bytes.
 func TestTshark(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
 		libnorm.Missing(t, "no tshark")

@@ -49,11 +49,15 @@ type SenderConfig struct {
 
 	// BlockSize is the number of symbols in a coding block, Parity how many
 	// parity symbols can be made for it, AutoParity how many of those are
-	// sent unasked. BlockSize + Parity is at most 255. Default 64, 16 and 0;
-	// negative Parity means none.
+	// sent unasked. Default 64, 16 and 0; negative Parity means none. BlockSize +
+	// Parity is at most 2,048, and a block at most 16 MiB. Beyond 255 symbols
+	// Encoding is fec.ReedSolomonGF2m with m = 16, SegmentSize must be even, and
+	// coding is many times slower: for losses in bursts longer than a small block
+	// stands, not for speed.
 	BlockSize, Parity, AutoParity int
 
-	// Encoding is the FEC Encoding ID. Default fec.ReedSolomonGF8 (5);
+	// Encoding is the FEC Encoding ID. Default fec.ReedSolomonGF8 (5), or
+	// fec.ReedSolomonGF2m (2) where a block has more than 255 symbols;
 	// fec.SmallBlockSystematic (129) numbers 256 times as many blocks, for
 	// objects beyond 1.5 TB at the default sizes.
 	Encoding fec.EncodingID

@@ -63,8 +63,19 @@ func createJournal(root *os.Root, name string, k *fileKey) (*journal, error) {
 	return &journal{name: name, file: f, size: int64(len(head))}, nil
 }
 
-// add notes that data was written at off.
+// add notes that data was written at off. A block may be longer than a record.
 func (j *journal) add(now time.Time, off int64, data []byte) error {
+	for len(data) > recordBytes {
+		if err := j.extend(now, off, data[:recordBytes]); err != nil {
+			return err
+		}
+		off, data = off+recordBytes, data[recordBytes:]
+	}
+	return j.extend(now, off, data)
+}
+
+// extend notes what one record can hold.
+func (j *journal) extend(now time.Time, off int64, data []byte) error {
 	if j.rec.off+int64(j.rec.n) != off || int64(j.rec.n)+int64(len(data)) > recordBytes {
 		if err := j.flush(); err != nil {
 			return err
@@ -111,11 +122,12 @@ func (r *record) parse(b *[recordLen]byte, size int64) bool {
 		return false
 	}
 	*r = record{int64(binary.BigEndian.Uint64(b[0:])), binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[12:])}
-	return r.off >= 0 && r.n > 0 && r.n <= recordBytes+maxBlock && r.off <= size-int64(r.n)
+	return r.off >= 0 && r.n > 0 && r.n <= maxRecord && r.off <= size-int64(r.n)
 }
 
-// maxBlock is the largest block that is received, in bytes: 255 symbols of 65,000.
-const maxBlock = 255 * 65_000
+// maxRecord is what a record may speak of: once a block was never cut, and had up to 255
+// symbols of 65,000 bytes.
+const maxRecord = recordBytes + 255*65_000
 
 var errJournal = errors.New("not a journal")
 

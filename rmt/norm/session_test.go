@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gomulticast/multicast/mcast/mcasttest"
+	"github.com/gomulticast/multicast/rmt/fec"
 	"github.com/gomulticast/multicast/rmt/norm/core"
 )
 
@@ -257,13 +258,14 @@ func TestCancelOneOfTwo(t *testing.T) {
 
 func TestConfigErrorsNameTheRemedy(t *testing.T) {
 	for _, c := range []SenderConfig{
-		{SegmentSize: 10}, {BlockSize: 200, Parity: 100}, {Backoff: 16}, {AutoParity: 17}, {NodeID: 0xffffffff}, {Encoding: 77},
+		{SegmentSize: 10}, {BlockSize: 4000, Parity: 100}, {BlockSize: 200, Parity: 100, Encoding: fec.ReedSolomonGF8},
+		{BlockSize: 200, Parity: 100, SegmentSize: 1401}, {BlockSize: 4000, SegmentSize: 5000}, {Backoff: 16}, {AutoParity: 17}, {NodeID: 0xffffffff}, {Encoding: 77},
 	} {
 		if err := c.Validate(); !errors.Is(err, ErrConfig) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	for _, c := range []SenderConfig{{}, WAN(), Satellite()} {
+	for _, c := range []SenderConfig{{}, WAN(), Satellite(), {BlockSize: 200, Parity: 100}, {BlockSize: 1000, Parity: -1, Encoding: fec.ReedSolomonGF2m}} {
 		if err := c.Validate(); err != nil {
 			t.Error(err)
 		}

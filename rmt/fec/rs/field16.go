@@ -1,9 +1,6 @@
 package rs
 
-import (
-	"encoding/binary"
-	"sync"
-)
+import "sync"
 
 // MaxSymbols16 is the largest number of symbols, source and parity together, in a block
 // of the code over GF(2^16): 2^16 - 1 (RFC 5510 section 6.1).
@@ -56,42 +53,3 @@ func (f *field16) product(e, n int) int {
 
 // powers returns log of the product of a^f over all f below n, reduced.
 func powers(n int) int { return int(int64(n) * int64(n-1) / 2 % MaxSymbols16) }
-
-// A multiplier multiplies by a constant: what a symbol's even and odd bytes come to, as
-// little-endian words.
-type multiplier struct{ even, odd [256]uint16 }
-
-// set makes m the multiplication by a^e of elements in the given byte order.
-func (m *multiplier) set(f *field16, e int, bigEndian bool) {
-	low, high := &m.even, &m.odd
-	if bigEndian {
-		low, high = high, low
-	}
-	for b := range 8 {
-		v, w := f.exp[e+b], f.exp[mod(e+b+8)]
-		if bigEndian {
-			v, w = v<<8|v>>8, w<<8|w>>8
-		}
-		for i := range 1 << b {
-			low[1<<b|i], high[1<<b|i] = low[i]^v, high[i]^w
-		}
-	}
-}
-
-// addTo adds the product with src to dst, as long, of an even number of bytes.
-func (m *multiplier) addTo(dst, src []byte) {
-	for len(src) >= 8 && len(dst) >= 8 {
-		v := binary.LittleEndian.Uint64(src)
-		w := uint64(m.even[uint8(v)]^m.odd[uint8(v>>8)]) |
-			uint64(m.even[uint8(v>>16)]^m.odd[uint8(v>>24)])<<16 |
-			uint64(m.even[uint8(v>>32)]^m.odd[uint8(v>>40)])<<32 |
-			uint64(m.even[uint8(v>>48)]^m.odd[uint8(v>>56)])<<48
-		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(dst)^w)
-		src, dst = src[8:], dst[8:]
-	}
-	for ; len(src) >= 2; src, dst = src[2:], dst[2:] {
-		w := m.even[src[0]] ^ m.odd[src[1]]
-		dst[0] ^= byte(w)
-		dst[1] ^= byte(w >> 8)
-	}
-}

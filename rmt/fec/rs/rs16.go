@@ -19,10 +19,11 @@ type Code16 struct {
 	base    int // source symbols of the code, k or more: the others are zeros
 	k       int
 	parity  int
-	logW    []uint16 // by source symbol; see matrix
-	m       multiplier
-	present []bool // scratch of check and Decode
+	logW    []uint16 // by source symbol, made when first needed; see matrix
+	present []bool   // scratch of check and Decode
 	left    []uint16
+	logP    []int
+	split   []byte
 }
 
 var _ fec.Code = (*Code16)(nil)
@@ -43,11 +44,18 @@ func New16(p Profile, maxBlockLen, parity, k int) (*Code16, error) {
 	if p.Shortening == Fresh {
 		c.base = k
 	}
-	c.logW = make([]uint16, k)
+	return c, nil
+}
+
+// weigh computes logW.
+func (c *Code16) weigh() {
+	if c.logW != nil {
+		return
+	}
+	c.logW = make([]uint16, c.k)
 	for j := range c.logW {
 		c.logW[j] = uint16(mod(c.logProduct(j)))
 	}
-	return c, nil
 }
 
 // exponent returns e where symbol i, source or parity, has the evaluation point a^e;
@@ -91,27 +99,45 @@ func (c *Code16) entry(logP, i, j int) int {
 // Encode writes parity symbol j of the block src to dst; see fec.Code. It panics when
 // src is not the block's k symbols, j is not a parity symbol of the code, dst is of an
 // odd length, or a source symbol is longer than dst.
-func (c *Code16) Encode(dst []byte, src [][]byte, j int) {
-	if len(src) != c.k || j < 0 || j >= c.parity || len(dst)%2 != 0 {
-		panic(fmt.Sprintf("rs: Encode of parity symbol %d, %d bytes, from %d source symbols; the code has %d and %d",
-			j, len(dst), len(src), c.parity, c.k))
+func (c *Code16) Encode(dst []byte, src [][]byte, j int) { c.EncodeRun(dst, len(dst), src, j) }
+
+// EncodeRun writes parity symbols of size bytes each, from j on, one behind the other to
+// dst, as many as it holds. For several of them it takes less time than Encode for each. It
+// panics as Encode does.
+func (c *Code16) EncodeRun(dst []byte, size int, src [][]byte, j int) {
+	n := 0
+	if size > 0 {
+		n = len(dst) / size
 	}
+	if len(src) != c.k || j < 0 || n < 1 || j+n > c.parity || len(dst) != n*size || size%2 != 0 {
+		panic(fmt.Sprintf("rs: %d parity symbols from %d on, of %d bytes, from %d source symbols; the code has %d and %d",
+			n, j, size, len(src), c.parity, c.k))
+	}
+	c.weigh()
 	clear(dst)
-	logP := c.logProduct(c.base + j)
-	for i, s := range src {
-		c.multiply(c.entry(logP, j, i), s, dst)
+	c.logP = c.logP[:0]
+	for i := range n {
+		c.logP = append(c.logP, c.logProduct(c.base+j+i))
+	}
+	t, big, split := towers(), c.points == Powers, c.room(size)
+	for l, s := range src {
+		elements := t.split(split, s, big)
+		for i, logP := range c.logP {
+			t.addTo(c.f.exp[c.entry(logP, j+i, l)], dst[i*size:(i+1)*size], split, elements)
+		}
+	}
+	for i := range n {
+		copy(split, dst[i*size:])
+		t.join(dst[i*size:(i+1)*size], split, big)
 	}
 }
 
-// multiply adds a^e times src to dst, which is no shorter and of an even length.
-func (c *Code16) multiply(e int, src, dst []byte) {
-	c.m.set(c.f, e, c.points == Powers)
-	n := len(src) &^ 1
-	c.m.addTo(dst[:n], src[:n])
-	if n < len(src) {
-		last := [2]byte{src[n]}
-		c.m.addTo(dst[n:n+2], last[:])
+// room returns scratch for a symbol.
+func (c *Code16) room(size int) []byte {
+	if cap(c.split) < size {
+		c.split = make([]byte, size)
 	}
+	return c.split[:size]
 }
 
 // Decode recovers the source symbols of a block that are missing; see fec.Code and
@@ -125,24 +151,35 @@ func (c *Code16) Decode(src [][]byte, missing []int, parity [][]byte, index []in
 	if n == 0 {
 		return nil
 	}
+	c.weigh()
 	parity, index = parity[:n], index[:n]
+	// All of it with symbols that are split, which each is once.
+	t, big, size := towers(), c.points == Powers, len(parity[0])
+	split := c.room(size)
+	c.logP = c.logP[:0]
 	for i, p := range parity {
-		logP := c.logProduct(c.base + index[i])
-		for j, s := range src {
-			if c.present[j] {
-				c.multiply(c.entry(logP, index[i], j), s, p)
-			}
+		c.logP = append(c.logP, c.logProduct(c.base+index[i]))
+		t.split(split, p, big)
+		copy(p, split)
+	}
+	for j, s := range src {
+		if !c.present[j] {
+			continue
+		}
+		elements := t.split(split, s, big)
+		for i, p := range parity {
+			t.addTo(c.f.exp[c.entry(c.logP[i], index[i], j)], p, split, elements)
 		}
 	}
 	c.inverse(missing, index)
 	left, right := c.left[:n], c.left[n:]
 	for l, j := range missing {
-		dst := src[j]
-		clear(dst)
+		clear(split)
 		for i, p := range parity {
 			d := c.f.log[c.point(c.base+index[i])^c.point(j)]
-			c.multiply(mod(int(left[l])+int(right[i])-int(d)), p, dst)
+			t.addTo(c.f.exp[mod(int(left[l])+int(right[i])-int(d))], split, p, size/2)
 		}
+		t.join(src[j], split, big)
 	}
 	return nil
 }

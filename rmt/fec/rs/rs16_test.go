@@ -256,3 +256,57 @@ func BenchmarkEncode16(b *testing.B) {
 		})
 	}
 }
+
+// TestTower compares products over pairs of elements of GF(2^8) with those bit by bit.
+func TestTower(t *testing.T) {
+	tw, r := towers(), newRand(t)
+	for _, big := range []bool{false, true} {
+		for _, size := range []int{2, 4, 130, 1400} {
+			src, dst := randomBlock(r, 1, size)[0], randomBlock(r, 1, size)[0]
+			at := func(b []byte, i int) uint16 {
+				if big {
+					return uint16(b[2*i])<<8 | uint16(b[2*i+1])
+				}
+				return uint16(b[2*i]) | uint16(b[2*i+1])<<8
+			}
+			for _, n := range []int{size, size - 1} { // of src; a byte alone has 0 behind it
+				w := uint16(r.Uint32())
+				from, to, got := make([]byte, size), make([]byte, size), make([]byte, size)
+				elements := tw.split(from, src[:n], big)
+				tw.split(to, dst, big)
+				tw.addTo(w, to, from, elements)
+				tw.join(got, to, big)
+				padded := append(slices.Clone(src[:n]), 0)
+				for i := range size / 2 {
+					if want := at(dst, i) ^ mul16(w, at(padded, i)); at(got, i) != want {
+						t.Fatalf("%d bytes, element %d times %x: %x, want %x", n, i, w, at(got, i), want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkDecode16(b *testing.B) {
+	for _, tt := range []struct{ k, missing, size int }{{300, 30, 1400}, {1000, 100, 1400}, {1024, 1024, 2}, {1024, 1024, 1400}} {
+		b.Run(fmt.Sprintf("%d/%d/%d", tt.k, tt.missing, tt.size), func(b *testing.B) {
+			c, err := New16(NRL, tt.k, tt.missing, tt.k)
+			if err != nil {
+				b.Fatal(err)
+			}
+			src := randomBlock(newRand(b), tt.k, tt.size)
+			parity := randomBlock(newRand(b), tt.missing, tt.size)
+			var missing, index []int
+			for i := range tt.missing {
+				missing, index = append(missing, i*tt.k/tt.missing), append(index, i)
+			}
+			b.SetBytes(int64(tt.k * tt.size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.Decode(src, missing, parity, index); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -59,7 +59,7 @@ func (a *ackState) transmit(m *remote, now time.Time, p *datagram.Packet) bool {
 		return false
 	}
 	a.pending = false
-	payload, _ := m.r.codec.AppendFlushAck(nil, &a.flush)
+	payload, _ := m.codecFor(a.flush.Object).AppendFlushAck(nil, &a.flush)
 	msg := wire.Ack{Feedback: m.feedback(now), AckType: wire.AckFlush, Payload: payload, Content: m.r.ackContent}
 	p.Data, _ = m.r.codec.AppendAck(p.Data[:0], &msg)
 	m.r.stats.Acks++

@@ -1,6 +1,10 @@
 package core
 
-import "github.com/gomulticast/multicast/rmt/fec"
+import (
+	"slices"
+
+	"github.com/gomulticast/multicast/rmt/fec"
+)
 
 // An rxBlock is one coding block being received. Source symbols go to their place
 // in data. Parity is kept there too, in the places of source symbols still missing:
@@ -14,19 +18,28 @@ type rxBlock struct {
 	have   symbolSet
 	n      int // source symbols in have
 	parity []paritySymbol
-	stream bool // counts as a stream's
+	free   int   // all places from here on are taken
+	stream bool  // counts as a stream's
+	record int64 // what this record counts for beyond what bufferCost says
 }
 
-type paritySymbol struct {
-	esi  int
-	slot int // its place in data, in symbols
+// A paritySymbol is kept in a place of data, counted in symbols. Each goes to a lower place
+// than those before it.
+type paritySymbol struct{ esi, slot uint16 }
+
+// recordCost is the memory that the record of a block with so many symbols may take beyond
+// what bufferCost has for it: a bit for each, and a paritySymbol for half of them in a list
+// that grew by doubling.
+func recordCost(symbols int) int64 {
+	if symbols <= lowSymbols {
+		return 0
+	}
+	return int64(symbols) * 5
 }
 
 // sourceBefore reports whether the first n source symbols are here.
 func (b *rxBlock) sourceBefore(n int) bool {
-	var s symbolSet
-	s.addRange(0, n-1)
-	return b.have.contains(&s)
+	return b.have.gap(0) >= n
 }
 
 // erasures returns how many more symbols are needed.
@@ -42,12 +55,13 @@ func (b *rxBlock) place(slot, size int, payload []byte) {
 
 // addSource stores a source symbol. A parity symbol in its place moves.
 func (b *rxBlock) addSource(esi, size int, payload []byte) {
-	for i := range b.parity {
-		if p := &b.parity[i]; p.slot == esi {
-			p.slot = b.vacancy(esi)
-			copy(b.data[p.slot*size:(p.slot+1)*size], b.data[esi*size:(esi+1)*size])
-			break
-		}
+	if esi >= b.free {
+		i, _ := slices.BinarySearchFunc(b.parity, esi, func(p paritySymbol, esi int) int { return esi - int(p.slot) })
+		p := b.parity[i]
+		b.parity = append(b.parity[:i], b.parity[i+1:]...)
+		slot := b.vacancy()
+		copy(b.data[slot*size:(slot+1)*size], b.data[esi*size:(esi+1)*size])
+		b.parity = append(b.parity, paritySymbol{p.esi, uint16(slot)})
 	}
 	b.place(esi, size, payload)
 	b.have.add(esi)
@@ -56,46 +70,30 @@ func (b *rxBlock) addSource(esi, size int, payload []byte) {
 
 // addParity stores a parity symbol.
 func (b *rxBlock) addParity(esi, size int, payload []byte) {
-	slot := b.vacancy(-1)
+	slot := b.vacancy()
 	b.place(slot, size, payload)
 	b.have.add(esi)
-	b.parity = append(b.parity, paritySymbol{esi, slot})
+	b.parity = append(b.parity, paritySymbol{uint16(esi), uint16(slot)})
 }
 
-// vacancy returns a place that neither a source symbol nor parity has taken, other
-// than not. There is one as long as symbols are missing.
-func (b *rxBlock) vacancy(not int) int {
-	var taken symbolSet
-	for i := range b.parity {
-		taken.add(b.parity[i].slot)
+// vacancy takes the highest place that neither a source symbol nor parity has. There is one
+// as long as symbols are missing.
+func (b *rxBlock) vacancy() int {
+	if b.free = b.have.gapBefore(b.free); b.free < 0 {
+		panic("norm: a block has more symbols than it needs")
 	}
-	for i := b.k - 1; i >= 0; i-- {
-		if i != not && !b.have.has(i) && !taken.has(i) {
-			return i
-		}
-	}
-	panic("norm: a block has more symbols than it needs")
+	return b.free
 }
 
-// wanted returns the symbols to ask for (RFC 5740 section 5.3): as many parity
+// wanted makes s the symbols to ask for (RFC 5740 section 5.3): as many parity
 // symbols as are needed, the lowest not yet here; when the sender has not that
 // many, all of them and the highest source symbols missing. Every receiver choosing
 // alike, one's request serves the others.
-func (b *rxBlock) wanted(parity int) (s symbolSet) {
+func (b *rxBlock) wanted(s *symbolSet, parity int) {
+	s.clear()
 	e := b.erasures()
-	for i := b.k; i < min(b.k+parity, maxSymbols) && e > 0; i++ {
-		if !b.have.has(i) {
-			s.add(i)
-			e--
-		}
-	}
-	for i := b.k - 1; i >= 0 && e > 0; i-- {
-		if !b.have.has(i) {
-			s.add(i)
-			e--
-		}
-	}
-	return s
+	e -= s.addLowest(&b.have, b.k, b.k+parity, e)
+	s.addHighest(&b.have, 0, b.k, e)
 }
 
 // A decoder holds the scratch space to recover blocks.
@@ -124,7 +122,7 @@ func (d *decoder) recover(b *rxBlock, size int, code fec.Code) error {
 		buf := d.scratch[:cap(d.scratch)][i*size : (i+1)*size]
 		copy(buf, d.src[p.slot])
 		d.parity = append(d.parity, buf)
-		d.index = append(d.index, p.esi-b.k)
+		d.index = append(d.index, int(p.esi)-b.k)
 	}
 	return code.Decode(d.src, d.missing, d.parity, d.index)
 }

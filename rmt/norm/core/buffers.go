@@ -8,7 +8,7 @@ type bufferPool struct {
 	stream int64 // of which streams hold, half of limit at most: readers may be slow
 	idle   int64
 	bySize map[int][][]byte
-	spare  []*rxBlock
+	spare  [2][]*rxBlock // of small blocks, and of large ones
 }
 
 // bufferCost is what a buffer of n bytes counts for: with the record of its block,
@@ -72,11 +72,22 @@ func (p *bufferPool) put(b []byte) {
 	p.idle += bufferCost(len(b))
 }
 
+// How many records of blocks are kept for others, and how many of blocks with more than
+// lowSymbols symbols, which take up to 20 KB each.
+const (
+	maxSpare      = 1024
+	maxSpareLarge = 128
+)
+
 // block returns an empty block record.
-func (p *bufferPool) block() *rxBlock {
-	if n := len(p.spare); n > 0 {
-		b := p.spare[n-1]
-		p.spare = p.spare[:n-1]
+func (p *bufferPool) block(large bool) *rxBlock {
+	list := &p.spare[0]
+	if large {
+		list = &p.spare[1]
+	}
+	if n := len(*list); n > 0 {
+		b := (*list)[n-1]
+		*list = (*list)[:n-1]
 		return b
 	}
 	return new(rxBlock)
@@ -85,8 +96,14 @@ func (p *bufferPool) block() *rxBlock {
 // recycle takes a block record and the buffer it still has.
 func (p *bufferPool) recycle(b *rxBlock) {
 	p.giveBack(b.data, b.stream)
-	*b = rxBlock{parity: b.parity[:0]}
-	if len(p.spare) < 1024 {
-		p.spare = append(p.spare, b)
+	p.inUse -= b.record
+	list, limit := &p.spare[0], maxSpare
+	if b.record > 0 {
+		list, limit = &p.spare[1], maxSpareLarge
+	}
+	*b = rxBlock{parity: b.parity[:0], have: symbolSet{high: b.have.high}}
+	b.have.clear()
+	if len(*list) < limit {
+		*list = append(*list, b)
 	}
 }

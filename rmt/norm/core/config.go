@@ -53,7 +53,13 @@ type SenderConfig struct {
 
 	// BlockSize is the number of source symbols in a coding block, Parity
 	// the number of parity symbols that can be made for it; together at most
-	// 255. Default 64 and 16; negative Parity means none.
+	// 2,048. Default 64 and 16; negative Parity means none.
+	//
+	// More than 255 together are coded over GF(2^16): Encoding is ReedSolomonGF2m
+	// then, and SegmentSize even. There are 65,536 such blocks in an object. Parity
+	// takes time with the product of both, many times as much as over GF(2^8). A
+	// block has at most 16 MiB, which is what receivers take by default; the sender
+	// keeps eight in memory.
 	BlockSize int
 	Parity    int
 
@@ -61,8 +67,9 @@ type SenderConfig struct {
 	// asked for or not. Default 0.
 	AutoParity int
 
-	// Encoding is the FEC scheme. Default ReedSolomonGF8; the zero
-	// CompactNoCode, which has nothing over it here, reads as that.
+	// Encoding is the FEC scheme. Default ReedSolomonGF8, or ReedSolomonGF2m where
+	// a block has more than 255 symbols; the zero CompactNoCode, which has nothing
+	// over it here, reads as that.
 	Encoding fec.EncodingID
 
 	// Scheme overrides the registered scheme for Encoding.
@@ -140,6 +147,9 @@ func (c *SenderConfig) normalize() error {
 	c.Rate, c.Parity, c.Backoff = max(c.Rate, -1), max(c.Parity, 0), max(c.Backoff, 0)
 	if c.Encoding == fec.CompactNoCode {
 		c.Encoding = fec.ReedSolomonGF8
+		if c.fieldSize() == 16 {
+			c.Encoding = fec.ReedSolomonGF2m
+		}
 	}
 	if c.FTI == wire.FTIAuto {
 		c.FTI = wire.FTINRL
@@ -149,8 +159,14 @@ func (c *SenderConfig) normalize() error {
 		return fmt.Errorf("%w: node ID %v is reserved (RFC 5740 section 4.1); choose a number that is unique in the session", ErrConfig, c.NodeID)
 	case c.SegmentSize < 64 || c.SegmentSize > 65000:
 		return fmt.Errorf("%w: segment size %d is not between 64 and 65000 bytes", ErrConfig, c.SegmentSize)
-	case c.BlockSize < 1 || c.BlockSize+c.Parity > 255:
-		return fmt.Errorf("%w: block of %d symbols and %d of parity; GF(2^8) allows 1 to 255 together", ErrConfig, c.BlockSize, c.Parity)
+	case c.BlockSize < 1 || c.BlockSize > maxSymbols || c.Parity > maxSymbols-c.BlockSize:
+		return fmt.Errorf("%w: block of %d symbols and %d of parity; 1 to %d together", ErrConfig, c.BlockSize, c.Parity, maxSymbols)
+	case c.fieldSize() == 16 && c.Encoding != fec.ReedSolomonGF2m:
+		return fmt.Errorf("%w: block of %d symbols and %d of parity; %v has 255 together, ReedSolomonGF2m %d", ErrConfig, c.BlockSize, c.Parity, c.Encoding, maxSymbols)
+	case c.fieldSize() == 16 && c.SegmentSize%2 != 0:
+		return fmt.Errorf("%w: segment size %d; with more than 255 symbols in a block it must be even", ErrConfig, c.SegmentSize)
+	case c.BlockSize*c.SegmentSize > maxBlockBytes:
+		return fmt.Errorf("%w: blocks of %d segments of %d bytes; at most %d bytes", ErrConfig, c.BlockSize, c.SegmentSize, maxBlockBytes)
 	case c.AutoParity < 0 || c.AutoParity > c.Parity:
 		return fmt.Errorf("%w: auto parity %d is not between 0 and parity %d", ErrConfig, c.AutoParity, c.Parity)
 	case c.CC > CCMax:
@@ -177,6 +193,18 @@ func (c *SenderConfig) normalize() error {
 	}
 	return nil
 }
+
+// fieldSize returns m, of the field GF(2^m) that the code is over.
+func (c *SenderConfig) fieldSize() uint8 {
+	if c.BlockSize+c.Parity > 255 {
+		return 16
+	}
+	return 8
+}
+
+// maxBlockBytes is the longest block that is sent: receivers take a quarter of their
+// buffers, which are of 64 MiB by default.
+const maxBlockBytes = 16 << 20
 
 // A SyncPolicy says where reception begins (RFC 5740 section 5.2).
 type SyncPolicy uint8
@@ -234,7 +262,8 @@ type ReceiverConfig struct {
 	RepairBySymbol bool
 
 	// BufferBytes bounds the coding blocks held in memory: those being
-	// received and those delivered and not yet released, over all senders.
+	// received and those delivered and not yet released, over all senders. A
+	// block may take a quarter of it; objects with longer ones are refused.
 	// Default 64 MiB.
 	BufferBytes int64
 

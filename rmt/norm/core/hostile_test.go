@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,6 +125,33 @@ func (a *target) check() {
 	if ranges != a.rx.doneRanges || ranges > maxDoneRanges+minDoneRanges*8*4 {
 		a.t.Errorf("%d ranges of blocks done, counted as %d", ranges, a.rx.doneRanges)
 	}
+	// The records of blocks take what they are counted for.
+	for _, m := range a.rx.order {
+		for _, o := range m.objects {
+			if o == nil {
+				continue
+			}
+			list := o.blocks
+			if o.stream != nil {
+				list = append(slices.Clone(list), o.stream.held...)
+			}
+			for _, b := range list {
+				if n := int64(8*cap(b.have.high) + 4*cap(b.parity)); n > b.record+4*lowSymbols {
+					a.t.Errorf("the record of a block of %d takes %d bytes, counted as %d", b.k, n, b.record)
+				}
+			}
+		}
+		for _, set := range m.nack.heard {
+			for i := range set.partial {
+				if n := len(set.partial[i].symbols.high); n > maxSymbols/64 {
+					a.t.Errorf("%d words overheard", n)
+				}
+			}
+		}
+	}
+	if n := len(a.rx.buffers.spare[1]); n > maxSpareLarge {
+		a.t.Errorf("%d records of large blocks kept", n)
+	}
 	if a.rx.buffers.stream < 0 || a.rx.buffers.stream > a.rx.buffers.inUse {
 		a.t.Errorf("streams hold %d of %d bytes", a.rx.buffers.stream, a.rx.buffers.inUse)
 	}
@@ -134,6 +162,13 @@ func (a *target) check() {
 		for _, r := range []*repairSet{&o.want, &o.repair} {
 			if len(r.partial) > maxRepairBlocks || len(r.whole.ranges) > maxRepairRanges {
 				a.t.Errorf("%d blocks, %d ranges asked for", len(r.partial), len(r.whole.ranges))
+			}
+			words := 0
+			for i := range r.partial {
+				words += r.partial[i].symbols.words()
+			}
+			if words > maxRepairBlocks*lowSymbols/64 {
+				a.t.Errorf("requests for symbols take %d words", words)
 			}
 		}
 	}
@@ -173,7 +208,22 @@ func messages() [][]byte {
 	add(c.AppendEOT(nil, &wire.EOT{Sender: s}))
 	add(c.AppendSquelch(nil, &wire.Squelch{Sender: s, FEC: 5, Object: 1, Invalid: wire.TransportIDList{}.Append(2)}))
 	add(c.AppendCC(nil, &wire.CC{Sender: s, CCSequence: 1, HasRate: true, Rate: 0x1234, Nodes: wire.CCNodeList{}.Append(wire.CCNode{Node: 2, Flags: wire.CCFlagPLR | wire.CCFlagRTT})}))
+	// Blocks of more than 255 symbols, of an object and a stream, and asked for.
+	large := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 100_000, SymbolSize: 10, MaxBlockLen: 300, Parity: 100, M: 16, G: 1}
+	for _, esi := range []uint32{0, 299, 300, 399, 255, 256} {
+		add(c.AppendData(nil, &wire.Data{Sender: s, FEC: 2, Object: 4, ID: fec.PayloadID{SBN: esi % 3, ESI: esi}, HasFTI: true, FTI: large, Payload: make([]byte, 10)}))
+		add(c.AppendData(nil, &wire.Data{Sender: s, Flags: wire.FlagStream, FEC: 2, Object: 5, ID: fec.PayloadID{SBN: 0xfffe + esi%2, ESI: esi}, HasFTI: true, FTI: large, Payload: wire.StreamHeader{Len: 10, Offset: esi * 10}.Append(nil)}))
+	}
+	wide := c
+	wide.M = 16
+	add(wide.AppendFlush(nil, &wire.Flush{Sender: s, FEC: 2, Object: 5, ID: fec.PayloadID{SBN: 0xffff, ESI: 299}}))
 	var rb wire.RequestBuilder
+	rb.Reset(nil, 1000, wide)
+	ask := wire.Item{FEC: 2, Object: 4, ID: fec.PayloadID{SBN: 1, ESI: 10}}
+	upTo := ask
+	upTo.ID.ESI = 380
+	rb.Add(wire.NackSegment, ask, upTo)
+	add(c.AppendNack(nil, &wire.Nack{Feedback: wire.Feedback{Source: 10, Server: 9, InstanceID: 3}, Requests: rb.Requests()}))
 	rb.Reset(nil, 1000, c)
 	item := func(o wire.TransportID, sbn, esi uint32) wire.Item {
 		return wire.Item{FEC: 5, Object: o, ID: fec.PayloadID{SBN: sbn, ESI: esi}}
@@ -232,6 +282,7 @@ func TestAttacks(t *testing.T) {
 		return must(c.AppendData(nil, &wire.Data{Sender: s(node), FEC: oti.EncodingID, Object: o, ID: id, HasFTI: true, FTI: oti, Payload: make([]byte, oti.SymbolSize)}))
 	}
 	small := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: fec.MaxTransferLength >> 20, SymbolSize: 64, MaxBlockLen: 1, Parity: 1, M: 8}
+	tiny16 := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 2 * 1024 * 65536, SymbolSize: 2, MaxBlockLen: 1024, Parity: 1023, M: 16}
 	nack := func(object wire.TransportID, add func(*wire.RequestBuilder, func(uint32, uint32) wire.Item)) []byte {
 		var rb wire.RequestBuilder
 		rb.Reset(nil, 1400, c)
@@ -354,6 +405,62 @@ func TestAttacks(t *testing.T) {
 			big := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 1 << 40, SymbolSize: 60_000, MaxBlockLen: 250, Parity: 5, M: 8}
 			for i := range uint32(100) {
 				a.hit(data(9, 1, fec.PayloadID{SBN: i}, big))
+			}
+		}},
+		{"blocks of 2,047 of the smallest symbols, two each", func(a *target) {
+			for i := range uint32(60_000) {
+				for _, esi := range []uint32{0, 1024} {
+					a.hit(data(9, 1, fec.PayloadID{SBN: i, ESI: esi}, tiny16))
+				}
+				if i%5000 == 0 {
+					a.settle(16)
+					a.check()
+				}
+			}
+		}},
+		{"blocks of 2,047 with much parity, then source symbols in its places", func(a *target) {
+			for sbn := range uint32(5) {
+				for i := range uint32(1022) {
+					esi := 1024 + i
+					if i >= 700 {
+						esi = 1023 + 700 - i
+					}
+					a.hit(data(9, 1, fec.PayloadID{SBN: sbn, ESI: esi}, tiny16))
+					if i%100 == 0 {
+						a.settle(16)
+						a.check()
+					}
+				}
+			}
+		}},
+		{"ten thousand objects over GF(2^16), each of another code", func(a *target) {
+			for i := range uint32(10_000) {
+				o := tiny16
+				o.MaxBlockLen, o.Parity = 500+i%500, 1+i%1000
+				a.hit(data(9, wire.TransportID(i), fec.PayloadID{ESI: i % 500}, o))
+			}
+		}},
+		{"one object, told over GF(2^8) and GF(2^16) in turns", func(a *target) {
+			for i := range uint32(10_000) {
+				o := tiny16
+				if o.MaxBlockLen, o.Parity = 100, 100; i%2 == 0 {
+					o.M = 8
+				}
+				a.hit(data(9, 1, fec.PayloadID{SBN: i % 200, ESI: i % 200}, o))
+				a.hit(must(c.AppendFlush(nil, &wire.Flush{Sender: s(9), FEC: 2, Object: 1, ID: fec.PayloadID{SBN: i * 77, ESI: i % 200}})))
+				if i%100 == 0 {
+					a.settle(16)
+				}
+			}
+		}},
+		{"streams over GF(2^16) whose numbers jump", func(a *target) {
+			for i := range uint32(5000) {
+				d := wire.Data{Sender: s(9), Flags: wire.FlagStream, FEC: 2, Object: 3, ID: fec.PayloadID{SBN: i * 16_001 % 65536, ESI: i % 2048}, HasFTI: true,
+					FTI: tiny16, Payload: append(wire.StreamHeader{Len: 2, Offset: i * 2}.Append(nil), 0, 0)}
+				a.hit(must(c.AppendData(nil, &d)))
+				if i%100 == 0 {
+					a.settle(16)
+				}
 			}
 		}},
 		{"an object that changes its layout", func(a *target) {

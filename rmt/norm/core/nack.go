@@ -32,6 +32,7 @@ type nackState struct {
 	until time.Time
 	limit position // how far the sender was when the back-off began
 	heard map[wire.TransportID]*repairSet
+	need  blockNeed // scratch of listen
 
 	// The end of a list of repairs that was too long for its message: there may
 	// be more behind it, so nothing behind it is asked for in this cycle.
@@ -161,6 +162,7 @@ func (m *remote) firstOpen() int {
 type nackBuilder struct {
 	m    *remote
 	rb   wire.RequestBuilder
+	c    wire.Codec
 	used int
 	full bool
 	news bool
@@ -179,7 +181,7 @@ type nackBuilder struct {
 // suppressed.
 func (n *nackState) build(m *remote, limit position) bool {
 	n.messages, n.head = n.messages[:0], 0
-	b := nackBuilder{m: m, room: m.room()}
+	b := nackBuilder{m: m, c: m.r.codec, room: m.room()}
 	b.open(n)
 	for i := m.firstOpen(); i < len(m.objects) && !b.full && !b.last; i++ {
 		id := m.base + wire.TransportID(i)
@@ -191,6 +193,8 @@ func (n *nackState) build(m *remote, limit position) bool {
 		if o != nil && o.settled() {
 			continue
 		}
+		b.c.M = m.codecFor(id).M
+		b.rb.SetCodec(b.c)
 		late := !n.due(id, 0)
 		if o == nil || !o.known || o.unheard() {
 			b.add(n, late || heard != nil && heard.whole.hasRange(0, ^uint32(0)), wire.NackObject, m.item(id, nil, 0, 0), m.item(id, nil, 0, 0))
@@ -298,13 +302,14 @@ func (b *nackBuilder) stream(n *nackState, o *rxObject, heard *repairSet, limit 
 	if symbols == 0 || b.full || b.last || o.done.has(end) {
 		return
 	}
-	var want symbolSet
+	want := &b.m.r.want
+	want.clear()
 	want.addRange(0, symbols-1)
 	if blk := o.begun(end); blk != nil {
 		want.remove(&blk.have)
 	}
-	covered := heard != nil && heard.covers(end, &want)
-	b.ranges(n, o, end, &want, covered)
+	covered := heard != nil && heard.covers(end, want)
+	b.ranges(n, o, end, want, covered)
 }
 
 // take takes account of the memory for as many of the blocks lo to hi as there is
@@ -324,20 +329,18 @@ func (b *nackBuilder) take(o *rxObject, lo, hi uint32) uint32 {
 
 func (b *nackBuilder) symbols(n *nackState, o *rxObject, heard *repairSet, blk *rxBlock) {
 	id := o.key.Object
-	want := blk.wanted(int(o.oti.Parity))
+	want := &b.m.r.want
+	blk.wanted(want, int(o.oti.Parity))
 	covered := !n.due(id, blk.sbn)
-	covered = covered || heard != nil && heard.covers(blk.sbn, &want)
-	b.ranges(n, o, blk.sbn, &want, covered)
+	covered = covered || heard != nil && heard.covers(blk.sbn, want)
+	b.ranges(n, o, blk.sbn, want, covered)
 }
 
 // ranges requests symbols of one block.
 func (b *nackBuilder) ranges(n *nackState, o *rxObject, sbn uint32, want *symbolSet, covered bool) {
 	id := o.key.Object
 	for lo := want.next(0); lo >= 0 && !b.full; {
-		hi := lo
-		for hi+1 < maxSymbols && want.has(hi+1) {
-			hi++
-		}
+		hi := want.gap(lo) - 1
 		b.add(n, covered, wire.NackSegment, b.m.item(id, o, sbn, lo), b.m.item(id, o, sbn, hi))
 		lo = want.next(hi + 1)
 	}
@@ -348,7 +351,7 @@ func (b *nackBuilder) open(n *nackState) {
 	if i := b.used; i < cap(n.messages) {
 		buf = n.messages[:i+1][i][:0]
 	}
-	b.rb.Reset(buf, b.m.segmentSize(), b.m.r.codec)
+	b.rb.Reset(buf, b.m.segmentSize(), b.c)
 }
 
 func (b *nackBuilder) close(n *nackState) {
@@ -366,7 +369,7 @@ func (b *nackBuilder) add(n *nackState, covered bool, flags wire.NackFlags, firs
 	b.close(n)
 	if b.used >= b.m.r.cfg.MaxNackMessages {
 		b.full = true
-		b.rb.Reset(nil, 0, b.m.r.codec)
+		b.rb.Reset(nil, 0, b.c)
 		return
 	}
 	b.open(n)
@@ -484,9 +487,9 @@ func (n *nackState) listen(m *remote, q wire.Requests) {
 			}
 			lo, hi := int(r.First.ID.ESI), min(int(r.Last.ID.ESI), maxSymbols-1)
 			if lo <= hi {
-				need := blockNeed{sbn: sbn}
-				need.symbols.addRange(lo, hi)
-				set.addNeed(&need)
+				n.need.reset(sbn)
+				n.need.symbols.addRange(lo, hi)
+				set.addNeed(&n.need)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/gomulticast/multicast/rmt/fec"
@@ -44,10 +45,6 @@ type rxObject struct {
 	blocks  []*rxBlock // begun and not done, ascending
 	newest  *rxBlock   // looked up last
 	stream  *rxStream  // once content of a stream was heard
-	codes   [2]struct {
-		k    int
-		code fec.Code
-	}
 }
 
 func (o *rxObject) settled() bool { return o.state >= received }
@@ -73,46 +70,14 @@ func (o *rxObject) learn(r *Receiver, oti *fec.OTI) error {
 		return err
 	}
 	if int64(part.BlockLen(0))*int64(oti.SymbolSize) > r.cfg.BufferBytes/4 {
-		return fec.ErrCodeSize
+		return fmt.Errorf("%w: blocks of %d symbols of %d bytes, and a block may take a quarter of the %d bytes of buffers; raise ReceiverConfig.BufferBytes",
+			fec.ErrCodeSize, part.BlockLen(0), oti.SymbolSize, r.cfg.BufferBytes)
 	}
-	if err := o.makeCodes(r, oti, &part); err != nil {
+	if err := r.codes.check(r, oti, &part); err != nil {
 		return err
 	}
 	o.oti, o.part, o.known = *oti, part, true
 	return nil
-}
-
-// makeCodes finds the object's codes. The partition has blocks of at most two
-// lengths: the first's, the last's.
-func (o *rxObject) makeCodes(r *Receiver, oti *fec.OTI, part *layout) error {
-	first := part.BlockLen(0)
-	// Over GF(2^16) all messages that name symbols have another layout than the codec
-	// here is set to, whatever the size of the blocks.
-	if first+int(oti.Parity) > maxSymbols || oti.EncodingID == fec.ReedSolomonGF2m && oti.M == 16 {
-		return fec.ErrCodeSize
-	}
-	scheme, err := r.cfg.Scheme(oti.EncodingID)
-	if err != nil {
-		return err
-	}
-	for i, k := range [2]int{first, part.BlockLen(uint32(max(part.Blocks(), 1) - 1))} {
-		if k == 0 {
-			continue
-		}
-		code, err := scheme.NewCode(oti, k)
-		if err != nil {
-			return err
-		}
-		o.codes[i].k, o.codes[i].code = k, code
-	}
-	return nil
-}
-
-func (o *rxObject) code(k int) fec.Code {
-	if o.codes[0].k == k {
-		return o.codes[0].code
-	}
-	return o.codes[1].code
 }
 
 // find returns the place of a block among those begun, and whether it is there.
@@ -148,17 +113,21 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 			}
 			return r.buffers.take(size, false)
 		}
+		record := recordCost(o.part.BlockLen(sbn) + int(o.oti.Parity))
+		r.buffers.inUse += record
 		data := get()
 		for data == nil && (o.yieldHeld(m, sbn) || m.yield(o, sbn)) {
 			data = get()
 		}
 		if i, _ = o.find(sbn); data == nil || len(o.blocks) >= maxOpenBlocks {
 			r.buffers.giveBack(data, o.stream != nil)
+			r.buffers.inUse -= record
 			r.stats.NoBuffer++
 			return nil
 		}
-		b := r.buffers.block()
+		b := r.buffers.block(record > 0)
 		b.sbn, b.k, b.data, b.stream = sbn, o.part.BlockLen(sbn), data, o.stream != nil
+		b.free, b.record = b.k, record
 		o.blocks = slices.Insert(o.blocks, i, b)
 	}
 	o.newest = o.blocks[i]
@@ -195,7 +164,7 @@ func (o *rxObject) symbol(m *remote, sbn uint32, esi int, payload []byte) {
 	}
 	k, size := o.part.BlockLen(sbn), o.part.SymbolSize()
 	if k == 0 || len(payload) > size || esi < k && len(payload) < o.part.SymbolBytes(sbn, esi) ||
-		esi >= k+int(o.oti.Parity) && !m.reread(o, k, esi) {
+		esi >= k+int(o.oti.Parity) && !m.reread(o, k, esi) || esi >= k && o.oti.M == 16 && len(payload)%2 != 0 {
 		r.stats.Malformed++
 		return
 	}
@@ -226,7 +195,11 @@ func (o *rxObject) finishBlock(m *remote, b *rxBlock) {
 	}
 	o.newest = nil
 	if b.n < b.k {
-		if err := r.decoder.recover(b, o.part.SymbolSize(), o.code(b.k)); err != nil {
+		code, err := r.codes.find(r, &o.oti, b.k)
+		if err == nil {
+			err = r.decoder.recover(b, o.part.SymbolSize(), code)
+		}
+		if err != nil {
 			r.stats.Undecodable++
 			r.buffers.recycle(b)
 			return

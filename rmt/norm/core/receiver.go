@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomulticast/multicast/internal/engine"
 	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
 	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
 
@@ -106,6 +107,8 @@ type Receiver struct {
 	seq     uint16
 	buffers bufferPool
 	decoder decoder
+	codes   codeCache
+	want    symbolSet // scratch of those who ask for repair
 	// All ranges of blocks done, of all objects under way.
 	doneRanges int
 	firstBlock uint32 // the local number of the first block heard of a stream
@@ -219,6 +222,11 @@ func (r *Receiver) handleData(p *datagram.Packet) error {
 		r.stats.RepairsReceived++
 	}
 	if s := r.sender(&m.Sender, p); s != nil {
+		if !m.HasFTI && m.FEC == fec.ReedSolomonGF2m {
+			if c, again := s.divides(m.FEC, m.Object); again {
+				c.ParseData(p.Data, m)
+			}
+		}
 		s.handleData(m)
 	}
 	return nil
@@ -245,6 +253,9 @@ func (r *Receiver) handleCmd(p *datagram.Packet) error {
 		var m wire.Flush
 		if err = r.codec.ParseFlush(p.Data, &m); err == nil {
 			if s := r.sender(&m.Sender, p); s != nil {
+				if c, again := s.divides(m.FEC, m.Object); again {
+					c.ParseFlush(p.Data, &m)
+				}
 				s.handleFlush(&m)
 			}
 		}
@@ -259,6 +270,9 @@ func (r *Receiver) handleCmd(p *datagram.Packet) error {
 		var m wire.Squelch
 		if err = r.codec.ParseSquelch(p.Data, &m); err == nil {
 			if s := r.known(&m.Sender, p); s != nil {
+				if c, again := s.divides(m.FEC, m.Object); again {
+					c.ParseSquelch(p.Data, &m)
+				}
 				s.handleSquelch(&m)
 			}
 		}

@@ -131,14 +131,15 @@ func (c *ccState) transmit(m *remote, now time.Time, p *datagram.Packet) bool {
 
 // overhear takes in another receiver's feedback to this sender.
 func (m *remote) overhear(f *wire.Feedback, q wire.Requests) {
-	m.nack.listen(m, q)
+	m.nack.listen(m, m.codec().Requests(q.Bytes()))
 	m.cc.hear(m, f.HasCC, &f.CC)
 }
 
 func (m *remote) handleRepairAdv(a *wire.RepairAdv) {
-	m.nack.listen(m, a.Requests)
+	q := m.codec().Requests(a.Requests.Bytes())
+	m.nack.listen(m, q)
 	if a.Flags&wire.RepairAdvLimit != 0 {
-		m.nack.confine(m, a.Requests)
+		m.nack.confine(m, q)
 	}
 	m.cc.hear(m, a.HasCC, &a.CC)
 }

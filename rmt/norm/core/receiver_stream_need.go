@@ -94,9 +94,7 @@ func (m *remote) askStream(now time.Time) {
 	at := position{object: o.key.Object}
 	at.block, _ = o.done.nextMissing(0)
 	if b := o.begun(at.block); b != nil {
-		for b.have.has(int(at.symbol)) {
-			at.symbol++
-		}
+		at.symbol = uint32(b.have.gap(0))
 	}
 	at.symbol++
 	m.at, m.through = at, true

@@ -48,6 +48,11 @@ func (o *rxObject) skip(m *remote) []byte {
 			t.low, t.esi, t.gap = t.low+1, 0, true
 		default:
 			t.gap = true
+			if n := b.have.next(t.esi); n >= 0 && n < b.k {
+				t.esi = n
+				continue
+			}
+			t.esi = b.k - 1
 			o.advance(m, b)
 		}
 	}

@@ -34,6 +34,7 @@ type remote struct {
 	backoff   int
 	groupSize float64
 	fec       fec.EncodingID
+	field     uint8   // m of fec.ReedSolomonGF2m, as last read in an EXT_FTI
 	misread   fec.OTI // what its parameters were taken for, wrongly; see reread
 
 	// The window: objects[i] has transport ID base+i; nil if nothing of it
@@ -98,6 +99,33 @@ func (m *remote) object(id wire.TransportID) *rxObject {
 		return m.objects[i]
 	}
 	return nil
+}
+
+// codec returns the codec for messages of this sender and to it: with FEC Encoding ID 2 the
+// field size says how the payload ID divides.
+func (m *remote) codec() wire.Codec {
+	c := m.r.codec
+	c.M = m.field
+	return c
+}
+
+// codecFor returns the codec for messages about one object.
+func (m *remote) codecFor(id wire.TransportID) wire.Codec {
+	c := m.codec()
+	if o := m.object(id); o != nil && o.known && o.oti.EncodingID == fec.ReedSolomonGF2m {
+		c.M = o.oti.M
+	}
+	return c
+}
+
+// divides reports whether the payload ID of a message about an object, of which no EXT_FTI
+// said more, is to be read anew, by the codec returned.
+func (m *remote) divides(id fec.EncodingID, object wire.TransportID) (wire.Codec, bool) {
+	if id != fec.ReedSolomonGF2m {
+		return wire.Codec{}, false
+	}
+	c := m.codecFor(object)
+	return c, c.M == 16
 }
 
 // open returns the object with an ID, making its record if it is new and moving the
@@ -235,6 +263,9 @@ func (m *remote) giveUp(err error) {
 
 // learn takes in an object's parameters and announces it.
 func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
+	if oti.EncodingID == fec.ReedSolomonGF2m {
+		m.field = oti.M
+	}
 	if o.known {
 		return o.oti == *oti || o.oti.TransferLength == oti.TransferLength && o.oti.SymbolSize == oti.SymbolSize
 	}
@@ -268,7 +299,7 @@ func (m *remote) reread(o *rxObject, k, esi int) bool {
 	}
 	oti := o.oti
 	oti.Parity = uint32(parity)
-	if o.makeCodes(m.r, &oti, &o.part) != nil {
+	if m.r.codes.check(m.r, &oti, &o.part) != nil {
 		return false
 	}
 	m.misread = o.oti

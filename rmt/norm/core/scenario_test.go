@@ -173,6 +173,16 @@ func (d dice) sender(n network, receivers, packets int) senderPlan {
 	case 1:
 		c.CC = CCMax
 	}
+	if c.InstanceID/6%8 == 0 { // nor this; over GF(2^16)
+		c.BlockSize = 200 + int(c.InstanceID)*7%400
+		c.Parity, c.AutoParity = []int{-1, 60, 100, 300}[c.InstanceID/48%4], 0
+		if c.Parity < 0 {
+			c.BlockSize += 56
+		} else if c.InstanceID/192%3 == 0 {
+			c.AutoParity = c.Parity / 4
+		}
+		c.Encoding, c.SegmentSize = fec.ReedSolomonGF2m, min(c.SegmentSize, 256)
+	}
 	p.firstID = wire.TransportID(d.Uint32())
 	if d.chance(0.3) {
 		p.firstID = 65535 - wire.TransportID(d.IntN(4))

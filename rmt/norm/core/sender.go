@@ -54,6 +54,7 @@ type Sender struct {
 	eot       eotState
 	cache     blockCache
 	nackBuf   []byte
+	asked     symbolSet // scratch of an intake
 
 	events queue[SenderEvent]
 	stats  SenderStats
@@ -127,7 +128,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 	if err := cfg.normalize(); err != nil {
 		return nil, err
 	}
-	s := &Sender{cfg: cfg, codec: wire.Codec{FTI: cfg.FTI}, header: overhead(cfg.Group.Addr())}
+	s := &Sender{cfg: cfg, codec: wire.Codec{FTI: cfg.FTI, M: cfg.fieldSize()}, header: overhead(cfg.Group.Addr())}
 	oti := s.oti(0)
 	f, err := oti.PayloadIDFormat()
 	if err != nil {
@@ -144,7 +145,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 
 func (s *Sender) oti(size int64) fec.OTI {
 	return fec.OTI{
-		EncodingID: s.cfg.Encoding, TransferLength: uint64(size), M: 8,
+		EncodingID: s.cfg.Encoding, TransferLength: uint64(size), M: s.cfg.fieldSize(),
 		SymbolSize: uint16(s.cfg.SegmentSize), MaxBlockLen: uint32(s.cfg.BlockSize), Parity: uint32(s.cfg.Parity),
 	}
 }
@@ -222,6 +223,8 @@ func (s *Sender) add(spec ObjectSpec, stream bool) (*txObject, error) {
 		acked:   make(map[wire.NodeID]bool),
 	}
 	o.parityUsed.limit = maxRepairBlocks
+	o.want.limit = repairBlocks(s.cfg.BlockSize + s.cfg.Parity)
+	o.repair.limit = o.want.limit
 	if o.hasInfo {
 		o.flags |= wire.FlagInfo
 	}

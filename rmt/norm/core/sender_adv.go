@@ -106,10 +106,7 @@ func appendSet(rb *wire.RequestBuilder, s *Sender, o *txObject) bool {
 		}
 		n := &partial[0]
 		for lo := n.symbols.next(0); lo >= 0; {
-			hi := lo
-			for hi+1 < maxSymbols && n.symbols.has(hi+1) {
-				hi++
-			}
+			hi := n.symbols.gap(lo) - 1
 			if !rb.Add(wire.NackSegment, item(n.sbn, lo), item(n.sbn, hi)) {
 				return false
 			}

@@ -22,10 +22,12 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	s.heard(now, p.Src, &m.Feedback, unicast)
 	var in intake
 	in.begin(s, now)
+	in.block.symbols = s.asked
 	for r := range m.Requests.All() {
 		in.request(r)
 	}
 	in.endBlock()
+	s.asked = in.block.symbols
 	if in.accepted {
 		s.flush.restart()
 		s.flush.alive = now
@@ -223,7 +225,8 @@ func (in *intake) symbols(o *txObject, sbn uint32, lo, hi int) {
 	}
 	if in.object != o || in.block.sbn != sbn {
 		in.endBlock()
-		in.object, in.block = o, blockNeed{sbn: sbn}
+		in.object = o
+		in.block.reset(sbn)
 		o.touch(in.now, sbn)
 	}
 	in.block.symbols.addRange(lo, hi)

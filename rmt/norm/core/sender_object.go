@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/gomulticast/multicast/mcast/datagram"
@@ -190,7 +191,11 @@ func (s *Sender) appendData(now time.Time, o *txObject, sbn uint32, esi int, fla
 	if k := len(b.symbols); esi < k {
 		p.Data = append(p.Data, b.symbols[esi]...)
 	} else {
-		p.Data = b.appendParity(p.Data, esi-k)
+		n := s.cfg.AutoParity - (esi - k) // how many follow one another
+		if flags&wire.FlagRepair != 0 {
+			n = s.repairs.symbols.gap(esi) - esi
+		}
+		p.Data = b.appendParity(p.Data, esi-k, n)
 	}
 	o.active = now
 	o.touch(now, sbn)
@@ -211,7 +216,7 @@ func (s *Sender) block(o *txObject, sbn uint32) (*cachedBlock, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.code = code
+		b.code, b.even = code, o.oti.M == 16
 	}
 	return &b.cachedBlock, nil
 }
@@ -232,8 +237,20 @@ type cachedBlock struct {
 	data    []byte
 	symbols [][]byte
 	code    fec.Code
-	size    int // of a symbol
+	size    int    // of a symbol
+	even    bool   // parity takes whole elements of GF(2^16)
+	run     []byte // parity symbols from runAt on, made together
+	runAt   int
 }
+
+// A runEncoder is a code that makes several parity symbols one after the other in less
+// time than each alone. It writes to dst as many of size bytes as it holds, from j on.
+type runEncoder interface {
+	EncodeRun(dst []byte, size int, src [][]byte, j int)
+}
+
+// maxRun is how many parity symbols are made together.
+const maxRun = 16
 
 func (c *blockCache) init(cfg *SenderConfig) {
 	c.cfg = cfg
@@ -248,6 +265,9 @@ func (c *blockCache) forget(id wire.TransportID) {
 	}
 }
 
+// maxCodes is how many codes are kept: one over GF(2^16) takes up to 40 KB.
+const maxCodes = 256
+
 // block returns block sbn of o, reading it if need be.
 func (c *blockCache) block(o *txObject, sbn uint32) (*cachedBlock, error) {
 	for i := range c.slots {
@@ -261,7 +281,7 @@ func (c *blockCache) block(o *txObject, sbn uint32) (*cachedBlock, error) {
 }
 
 func (b *cachedBlock) read(c *blockCache, o *txObject, sbn uint32) error {
-	b.used = false
+	b.used, b.run = false, b.run[:0]
 	n, k := o.part.BlockBytes(sbn), o.part.BlockLen(sbn)
 	if cap(b.data) < n {
 		b.data = make([]byte, c.cfg.SegmentSize*c.cfg.BlockSize)
@@ -291,18 +311,33 @@ func (c *blockCache) code(o *txObject, k int) (fec.Code, error) {
 	}
 	code, err := c.cfg.Scheme.NewCode(&o.oti, k)
 	if err == nil {
+		if len(c.codes) >= maxCodes { // of objects of many sizes
+			clear(c.codes)
+		}
 		c.codes[k] = code
 	}
 	return code, err
 }
 
-// appendParity appends parity symbol j, computed on the spot.
-func (b *cachedBlock) appendParity(dst []byte, j int) []byte {
-	n := len(dst)
-	if cap(dst)-n >= b.size {
-		dst = dst[:n+b.size]
+// appendParity appends parity symbol j, the first of so many that are wanted, computed on
+// the spot.
+func (b *cachedBlock) appendParity(dst []byte, j, wanted int) []byte {
+	n, size := len(dst), b.size
+	if b.even { // of a stream's block every segment may be of an odd length
+		size += size & 1
+	}
+	if e, ok := b.code.(runEncoder); ok && size > 0 {
+		if at := j - b.runAt; at < 0 || (at+1)*size > len(b.run) {
+			n := size * max(1, min(wanted, maxRun))
+			b.run, b.runAt = slices.Grow(b.run[:0], n)[:n], j
+			e.EncodeRun(b.run, size, b.symbols, j)
+		}
+		return append(dst, b.run[(j-b.runAt)*size:][:size]...)
+	}
+	if cap(dst)-n >= size {
+		dst = dst[:n+size]
 	} else {
-		dst = append(dst, make([]byte, b.size)...)
+		dst = append(dst, make([]byte, size)...)
 	}
 	b.code.Encode(dst[n:], b.symbols, j)
 	return dst

@@ -11,7 +11,7 @@ import (
 
 // Bounds on the repair state of one object, whatever arrives.
 const (
-	maxRepairBlocks = 8192 // blocks with requests for single symbols
+	maxRepairBlocks = 8192 // blocks with requests for single symbols, fewer of more than 256
 	maxRepairRanges = 1024 // ranges of blocks asked for whole
 )
 
@@ -21,6 +21,7 @@ type repairSet struct {
 	info    bool
 	whole   blockSet
 	partial []blockNeed // ascending by block
+	limit   int         // how many of them; 0 is maxRepairBlocks
 }
 
 // A blockNeed is the requests for symbols of one block, of all receivers together.
@@ -28,6 +29,18 @@ type blockNeed struct {
 	sbn     uint32
 	count   int       // most symbols any one receiver asked for
 	symbols symbolSet // all that were named
+}
+
+// reset makes n the need for nothing of a block, and keeps its memory.
+func (n *blockNeed) reset(sbn uint32) {
+	n.sbn, n.count = sbn, 0
+	n.symbols.clear()
+}
+
+// repairBlocks returns how many blocks of so many symbols an object remembers requests for
+// single symbols of: all take the same memory.
+func repairBlocks(symbols int) int {
+	return maxRepairBlocks / max(1, (symbols+lowSymbols-1)/lowSymbols)
 }
 
 func (r *repairSet) empty() bool {
@@ -79,7 +92,7 @@ func (r *repairSet) search(sbn uint32) int {
 	return sort.Search(len(r.partial), func(i int) bool { return r.partial[i].sbn >= sbn })
 }
 
-// addNeed merges one receiver's need for a block.
+// addNeed merges one receiver's need for a block. n remains the caller's.
 func (r *repairSet) addNeed(n *blockNeed) {
 	i := r.search(n.sbn)
 	if i < len(r.partial) && r.partial[i].sbn == n.sbn {
@@ -87,8 +100,9 @@ func (r *repairSet) addNeed(n *blockNeed) {
 		r.partial[i].symbols.union(&n.symbols)
 		return
 	}
-	if len(r.partial) < maxRepairBlocks {
+	if limit := r.limit; len(r.partial) < limit || limit == 0 && len(r.partial) < maxRepairBlocks {
 		r.partial = slices.Insert(r.partial, i, *n)
+		r.partial[i].symbols.high = slices.Clone(n.symbols.high)
 	}
 }
 
@@ -256,7 +270,8 @@ func (s *Sender) nextRepair(now time.Time, p *datagram.Packet) bool {
 		if !ok {
 			continue
 		}
-		c.object, c.sbn, c.at, c.symbols, c.flags = o, need.sbn, 0, symbolSet{}, wire.FlagRepair
+		c.object, c.sbn, c.at, c.flags = o, need.sbn, 0, wire.FlagRepair
+		c.symbols.clear()
 		if whole {
 			c.flags |= wire.FlagExplicit
 			c.symbols.addRange(0, o.sourceSent(need.sbn)-1)

@@ -230,7 +230,7 @@ func (t *txStream) grow() {
 	var b *streamBlock
 	if n := len(t.spare); n > 0 {
 		b, t.spare = t.spare[n-1], t.spare[:n-1]
-		*b = streamBlock{cachedBlock: cachedBlock{data: b.data, symbols: b.symbols[:0]}, ends: b.ends[:0]}
+		*b = streamBlock{cachedBlock: cachedBlock{data: b.data, symbols: b.symbols[:0], run: b.run[:0]}, ends: b.ends[:0]}
 	} else {
 		b = &streamBlock{cachedBlock: cachedBlock{
 			data: make([]byte, t.k*(t.size+wire.StreamHeaderLen)), symbols: make([][]byte, 0, t.k),

@@ -22,6 +22,10 @@ func (r *RequestBuilder) Reset(dst []byte, limit int, c Codec) {
 	*r = RequestBuilder{codec: c, buf: dst, start: len(dst), limit: limit, open: -1}
 }
 
+// SetCodec makes c the codec of what is added from now on: of objects whose payload IDs
+// divide in another way.
+func (r *RequestBuilder) SetCodec(c Codec) { r.codec = c }
+
 // Add requests everything from first to last, inclusive, at the level that flags
 // tell. It writes one or two IDs as items and more as a range, which is also what
 // NRL's receivers do, and adds to the previous request if flags and form are the

@@ -11,8 +11,9 @@ type Codec struct {
 	// M is the field size exponent assumed for fec.ReedSolomonGF2m where a
 	// message does not say: everything but DATA with EXT_FTI. 8 or 16; 0
 	// reads as 8 (RFC 5510 section 4.2.3). Once an object's OTI is known it
-	// should be the OTI's. NRL's implementation assumes 16, but sends 8 for
-	// codes of up to 255 symbols.
+	// should be the OTI's: whoever hears several senders needs a codec for each.
+	// NRL's implementation assumes 16 until then, and sends 8 for codes of up to
+	// 255 symbols.
 	M uint8
 }
 
