@@ -431,6 +431,9 @@ func (m *remote) handleFlush(f *wire.Flush) {
 	if f.AckingNodes.Len() == 0 || through.compare(m.at) > 0 {
 		m.at, m.through = through, o != nil && o.stream != nil
 	}
+	if f.AckingNodes.Len() == 0 {
+		m.nack.flushed(m)
+	}
 	m.nack.consider(m, through)
 	if asked {
 		m.ack.asked(m, f)

@@ -55,7 +55,7 @@ func simulate(t *testing.T, seed uint64) string {
 	w.limit = 24 * time.Hour
 	sc.build(w)
 	// Until every plan has run.
-	w.pass(25 * time.Second)
+	w.pass(sc.length())
 	w.run()
 	if sc.farewell {
 		for _, tx := range w.tx {

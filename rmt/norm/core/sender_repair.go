@@ -155,7 +155,7 @@ func (c *repairCycle) collecting() bool { return !c.collectUntil.IsZero() }
 // collect begins the aggregation period when there is none.
 func (c *repairCycle) collect(s *Sender, now time.Time) {
 	if !c.collecting() {
-		c.collectUntil = now.Add(time.Duration(s.cfg.Backoff+1) * s.grtt.advertised())
+		c.collectUntil = now.Add(s.aggregation())
 	}
 }
 
@@ -172,7 +172,7 @@ func (c *repairCycle) advance(s *Sender, now time.Time) {
 			o.active = now
 		}
 	}
-	c.holdUntil = now.Add(s.grtt.advertised())
+	c.holdUntil = now.Add(s.holdoff())
 }
 
 // pending reports whether repairs are to be sent.
@@ -292,6 +292,9 @@ func (s *Sender) chooseSymbols(o *txObject, need *blockNeed) {
 			// Nothing new is left: a repair that is lost costs a whole cycle of
 			// waiting. A little more makes that rare, for few blocks.
 			count = min(count+1+count/4, parity-used)
+		}
+		if used == 0 {
+			s.endgame.note(o, need.sbn, need.count)
 		}
 		c.symbols.addRange(k+used, k+used+count-1)
 		o.parityUsed.set(need.sbn, used+count)
