@@ -49,7 +49,7 @@ type SenderConfig struct {
 
 	// BlockSize is the number of symbols in a coding block, Parity how many
 	// parity symbols can be made for it, AutoParity how many of those are
-	// sent unasked. BlockSize + Parity is at most 255. Default 64, 16 and 0;
+	// sent unasked. BlockSize + Parity is at most 255. Default 64, 32 and 0;
 	// negative Parity means none.
 	BlockSize, Parity, AutoParity int
 

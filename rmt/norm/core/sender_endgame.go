@@ -8,8 +8,8 @@ import (
 // Sizes of groups whose receivers are all known, and what is asked of them in the end
 // game. So many may speak at once: no back-off protects a sender from a handful.
 const (
-	fewReceivers  = smallGroup // advertised back-off factor 0
-	someReceivers = 64         // and 1
+	fewReceivers  = 32 // advertised back-off factor 0
+	someReceivers = 64 // and 1
 )
 
 // An endgame shortens the repair cycle when hardly anything new is left to send and the

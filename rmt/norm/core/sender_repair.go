@@ -291,7 +291,11 @@ func (s *Sender) chooseSymbols(o *txObject, need *blockNeed) {
 		if s.fresh == len(s.objects) {
 			// Nothing new is left: a repair that is lost costs a whole cycle of
 			// waiting. A little more makes that rare, for few blocks.
-			count = min(count+1+count/4, parity-used)
+			more := 1 + count/4
+			if s.endgame.running && used > s.cfg.AutoParity {
+				more = 1 + count // few are asked for a second time
+			}
+			count = min(count+more, parity-used)
 		}
 		if used == 0 {
 			s.endgame.note(o, need.sbn, need.count)
