@@ -3,6 +3,7 @@ package netem
 import (
 	"hash/fnv"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,21 @@ func newLetter(from *Node, to netip.AddrPort, data []byte) *letter {
 	h := fnv.New64a()
 	h.Write(data)
 	return &letter{data: append([]byte(nil), data...), from: from, to: to, digest: h.Sum64()}
+}
+
+// damaged returns the letter, or a copy with up to three bits flipped if the link has it
+// so.
+func (l *letter) damaged(s *Shaper) *letter {
+	if s.link.Damage <= 0 || len(l.data) == 0 || s.rng.Float64() >= s.link.Damage {
+		return l
+	}
+	data := slices.Clone(l.data)
+	for range 1 + s.rng.IntN(3) {
+		data[s.rng.IntN(len(data))] ^= 1 << s.rng.IntN(8)
+	}
+	c := newLetter(l.from, l.to, data)
+	c.tos = l.tos
+	return c
 }
 
 // An event is a delivery, a call or a wake-up.

@@ -17,6 +17,7 @@ type Link struct {
 	Burst float64 // mean length of a run of losses in packets; up to 1 is independent loss
 
 	Duplicate float64 // fraction delivered twice
+	Damage    float64 // fraction delivered with bits flipped; of a Sim's incoming links only
 	Reorder   float64 // fraction held back by up to ReorderBy
 	ReorderBy time.Duration
 

@@ -86,7 +86,7 @@ func (s *Sim) Add(name string, e engine.Engine, out, in Link) *Node {
 	i := len(s.nodes) + 1
 	n := &Node{
 		Name: name, sim: s, engine: e, start: s.now,
-		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), s.Group.Port()),
+		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), s.Group.Port()),
 		out:  NewShaper(out, s.Rand(name+"/out")), in: NewShaper(in, s.Rand(name+"/in")),
 	}
 	s.nodes = append(s.nodes, n)
@@ -260,7 +260,7 @@ func (s *Sim) send(from *Node, p *datagram.Packet) {
 				to.Lost++
 			}
 			for j := range m {
-				s.push(event{at: arrive[j].Sub(Start), node: to, letter: l})
+				s.push(event{at: arrive[j].Sub(Start), node: to, letter: l.damaged(to.in)})
 			}
 		}
 	}

@@ -49,7 +49,7 @@ type SenderConfig struct {
 
 	// BlockSize is the number of symbols in a coding block, Parity how many
 	// parity symbols can be made for it, AutoParity how many of those are
-	// sent unasked. Default 64, 16 and 0; negative Parity means none. BlockSize +
+	// sent unasked. Default 64, 32 and 0; negative Parity means none. BlockSize +
 	// Parity is at most 2,048, and a block at most 16 MiB. Beyond 255 symbols
 	// Encoding is fec.ReedSolomonGF2m with m = 16, SegmentSize must be even, and
 	// coding is many times slower: for losses in bursts longer than a small block

@@ -53,7 +53,8 @@ type SenderConfig struct {
 
 	// BlockSize is the number of source symbols in a coding block, Parity
 	// the number of parity symbols that can be made for it; together at most
-	// 2,048. Default 64 and 16; negative Parity means none.
+	// 2,048. Default 64 and 32, or 16 with shorter blocks and such as leave no room
+	// for 32; negative Parity means none. What is not asked for is never made.
 	//
 	// More than 255 together are coded over GF(2^16): Encoding is ReedSolomonGF2m
 	// then, and SegmentSize even. There are 65,536 such blocks in an object. Parity
@@ -130,6 +131,9 @@ func (c *SenderConfig) normalize() error {
 	setDefault(&c.Rate, 100_000_000)
 	setDefault(&c.SegmentSize, 1400)
 	setDefault(&c.BlockSize, 64)
+	if c.BlockSize >= 64 && c.BlockSize+32 <= 255 {
+		setDefault(&c.Parity, 32)
+	}
 	setDefault(&c.Parity, 16)
 	if c.CC == CCMax {
 		setDefault(&c.GRTT, 2*time.Millisecond)

@@ -30,7 +30,8 @@ const (
 type nackState struct {
 	phase nackPhase
 	until time.Time
-	limit position // how far the sender was when the back-off began
+	asked time.Time // when the hold-off began
+	limit position  // how far the sender was when the back-off began
 	heard map[wire.TransportID]*repairSet
 	need  blockNeed // scratch of listen
 
@@ -88,7 +89,22 @@ func (n *nackState) consider(m *remote, limit position) bool {
 
 // hold begins the hold-off: the sender's worst-case time to answer.
 func (n *nackState) hold(m *remote, now time.Time) {
-	n.phase, n.until = nackHoldoff, now.Add(time.Duration(m.backoff+2)*m.grtt)
+	n.phase, n.until, n.asked = nackHoldoff, now.Add(time.Duration(m.backoff+2)*m.grtt), now
+}
+
+// flushed ends the hold-off at a FLUSH that was sent after the last requests had come:
+// its sender has acted on them and has nothing more to send, so what is missing now was
+// lost. That is only so sure where nobody is to back off; else others' requests may be
+// on their way.
+func (n *nackState) flushed(m *remote) {
+	rtt := m.cc.rtt
+	if rtt == 0 {
+		rtt = m.grtt
+	}
+	// Round-trip times are rounded up on the wire.
+	if n.phase == nackHoldoff && m.backoff == 0 && m.r.now.Sub(n.asked) >= rtt-rtt/8 {
+		n.phase = nackIdle
+	}
 }
 
 func (n *nackState) advance(m *remote, now time.Time) {

@@ -35,6 +35,8 @@ type rxObject struct {
 	flags    wire.Flags
 	state    rxState
 	known    bool // OTI and partition are valid
+	seconded bool // by a second message
+	strange  int  // messages that said otherwise, before that
 	oti      fec.OTI
 	part     layout
 	haveInfo bool

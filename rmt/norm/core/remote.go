@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -261,13 +262,26 @@ func (m *remote) giveUp(err error) {
 	}
 }
 
+// maxStrange is how many messages may contradict the one from which an object's parameters
+// are known, with none that agrees, before it is given up. That one was damaged or forged:
+// nothing would ever complete the object, and it would be asked for all the time.
+const maxStrange = 64
+
+var errContradiction = errors.New("the first message of it contradicts all others")
+
 // learn takes in an object's parameters and announces it.
 func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 	if oti.EncodingID == fec.ReedSolomonGF2m {
 		m.field = oti.M
 	}
 	if o.known {
-		return o.oti == *oti || o.oti.TransferLength == oti.TransferLength && o.oti.SymbolSize == oti.SymbolSize
+		same := o.oti == *oti || o.oti.TransferLength == oti.TransferLength && o.oti.SymbolSize == oti.SymbolSize
+		if o.seconded = o.seconded || same; !o.seconded {
+			if o.strange++; o.strange == maxStrange {
+				m.abort(o, unsupported(errContradiction))
+			}
+		}
+		return same
 	}
 	if like := *oti; m.misread.MaxBlockLen > 0 {
 		if like.TransferLength = 0; like == m.misread {
@@ -462,6 +476,9 @@ func (m *remote) handleFlush(f *wire.Flush) {
 	// A watermark may lie behind what is being sent; else the sender is there.
 	if f.AckingNodes.Len() == 0 || through.compare(m.at) > 0 {
 		m.at, m.through = through, o != nil && o.stream != nil
+	}
+	if f.AckingNodes.Len() == 0 {
+		m.nack.flushed(m)
 	}
 	m.nack.consider(m, through)
 	if asked {

@@ -25,7 +25,7 @@ func TestSeedsResumed(t *testing.T) {
 			}
 			w.prime = d.parts
 			sc.build(w)
-			w.pass(25 * time.Second)
+			w.pass(sc.length())
 			w.run()
 			w.check()
 			w.checkQuiet()

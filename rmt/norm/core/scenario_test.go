@@ -29,6 +29,7 @@ type senderPlan struct {
 	shutdown, restart, vanish time.Duration
 	again                     []objectPlan // of the second instance
 	rate                      int64        // from 2 s on; 0 is as before
+	cutFrom, cutTo            time.Duration
 }
 
 type objectPlan struct {
@@ -52,6 +53,8 @@ type receiverPlan struct {
 	stallFrom, stall time.Duration
 	refuse           bool          // every third object
 	slow             time.Duration // longest time to store an object
+	killed, back     time.Duration // and started again
+	fullFrom, fullTo time.Duration // its disk
 }
 
 // dice draws what a scenario is made of.
@@ -87,6 +90,7 @@ func newScenario(seed uint64) *scenario {
 	for i := range receivers {
 		sc.receivers = append(sc.receivers, d.receiver(net, sc, i))
 	}
+	sc.addFaults()
 	return sc
 }
 
@@ -347,6 +351,11 @@ func (sc *scenario) buildSender(w *world, p *senderPlan) {
 	if p.rate != 0 {
 		w.sim.At(2*time.Second, func() { tx.node.Run(func(time.Time) { tx.SetRate(p.rate) }) })
 	}
+	if p.cutTo > 0 {
+		tx.away = true
+		w.sim.At(p.cutFrom, func() { tx.node.SetDown(true) })
+		w.sim.At(p.cutTo, func() { tx.node.SetDown(tx.gone) })
+	}
 	if p.restart > 0 {
 		w.sim.At(p.restart, func() {
 			tx.restart(p.cfg)
@@ -398,7 +407,7 @@ func (sc *scenario) buildReceiver(w *world, p *receiverPlan) {
 			rx.slow = func() time.Duration { return time.Duration(rng.Int64N(int64(p.slow))) }
 		}
 		if p.cutTo > 0 {
-			rx.cut = true
+			rx.cut, rx.away = true, p.cutTo-p.cutFrom > 15*time.Second
 			cut := rx.node.SetDown
 			if p.muteOnly {
 				cut = func(on bool) { w.mute[rx.node] = on }
@@ -411,6 +420,7 @@ func (sc *scenario) buildReceiver(w *world, p *receiverPlan) {
 			w.sim.At(p.stallFrom+p.stall, func() { rx.stall(false) })
 		}
 		rx.late = p.join > 0
+		p.addFaults(rx)
 	}
 	if p.join == 0 {
 		add()

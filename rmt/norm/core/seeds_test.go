@@ -1,15 +1,17 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
-// The simulated worlds of TestSeeds. NORM_SEEDS sets how many, NORM_SEED runs one
-// alone and prints it.
+// The simulated worlds of TestSeeds. NORM_SEEDS sets how many, or which ("301-400");
+// NORM_SEED runs one alone and prints it.
 const defaultSeeds = 200
 
 func seeds(t *testing.T) (from, to uint64) {
@@ -21,11 +23,17 @@ func seeds(t *testing.T) (from, to uint64) {
 		return n, n + 1
 	}
 	if v := os.Getenv("NORM_SEEDS"); v != "" {
-		n, err := strconv.ParseUint(v, 10, 64)
-		if err != nil {
-			t.Fatal(err)
+		first, last, part := strings.Cut(v, "-")
+		if !part {
+			first, last = "1", v
 		}
-		return 1, n + 1
+		var err [2]error
+		from, err[0] = strconv.ParseUint(first, 10, 64)
+		to, err[1] = strconv.ParseUint(last, 10, 64)
+		if errors.Join(err[:]...) != nil {
+			t.Fatal(errors.Join(err[:]...))
+		}
+		return from, to + 1
 	}
 	if raceDetector {
 		return 1, defaultSeeds/5 + 1
@@ -55,7 +63,7 @@ func simulate(t *testing.T, seed uint64) string {
 	w.limit = 24 * time.Hour
 	sc.build(w)
 	// Until every plan has run.
-	w.pass(25 * time.Second)
+	w.pass(sc.length())
 	w.run()
 	if sc.farewell {
 		for _, tx := range w.tx {

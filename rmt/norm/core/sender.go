@@ -55,6 +55,7 @@ type Sender struct {
 	cache     blockCache
 	nackBuf   []byte
 	asked     symbolSet // scratch of an intake
+	endgame   endgame
 
 	events queue[SenderEvent]
 	stats  SenderStats
@@ -315,6 +316,7 @@ func (s *Sender) finish(o *txObject, err error) {
 		return
 	}
 	o.over = true
+	s.endgame.over(o)
 	s.emit(SenderEvent{Type: ObjectDone, Object: o.id, Err: err})
 }
 
@@ -351,6 +353,7 @@ func (s *Sender) Advance(now time.Time) {
 	s.now = now
 	s.grtt.advance(now, len(s.nodes.order) <= smallGroup)
 	s.cc.advance(s, now)
+	s.endgame.advance(s, now)
 	s.repairs.advance(s, now)
 	s.flush.advance(s, now)
 	s.advanceStream()
@@ -427,7 +430,7 @@ func (s *Sender) common() wire.Sender {
 	return wire.Sender{
 		Sequence: s.seq, Source: s.cfg.NodeID, InstanceID: s.cfg.InstanceID,
 		GRTT:    s.grtt.code(),
-		Backoff: uint8(s.cfg.Backoff), GroupSize: wire.QuantizeGroupSize(s.cfg.GroupSize),
+		Backoff: uint8(s.backoff()), GroupSize: wire.QuantizeGroupSize(s.cfg.GroupSize),
 	}
 }
 

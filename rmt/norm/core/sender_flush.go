@@ -224,8 +224,8 @@ func (f *flushState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool
 	}
 	last := s.lastSent()
 	f.append(s, last, last.last(), nil, p)
+	f.due = now.Add(s.repeatFlush(f.sent))
 	f.sent++
-	f.due = now.Add(s.flushInterval())
 	if f.sent >= s.cfg.RobustFactor {
 		f.running, f.complete = false, true
 	}
@@ -236,18 +236,19 @@ func (f *flushState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool
 // wait for the data behind it.
 func (f *flushState) transmitWatermark(s *Sender, now time.Time, p *datagram.Packet) bool {
 	o := f.object
-	if o == nil || o.over || o.busy() || now.Before(f.ackDue) {
+	if o == nil || o.over || o.busy() || s.repairs.object == o || now.Before(f.ackDue) {
 		return false
 	}
 	f.append(s, o, o.watermark(), f.nodes(s, o), p)
+	least := s.repeatFlush(f.attempts)
+	wait := least
 	f.attempts++
-	wait := s.flushInterval()
 	if n := f.attempts - s.cfg.RobustFactor; n > 0 {
 		// RFC 5740 section 5.5.3 would give up here. A receiver may still be
 		// writing the file to a slow disk, so ask on, but ever more seldom.
 		wait = min(wait<<min(n, 10), time.Second)
 	}
-	f.ackDue = now.Add(max(wait, s.flushInterval()))
+	f.ackDue = now.Add(max(wait, least))
 	return true
 }
 

@@ -158,6 +158,7 @@ func (g *grttEstimator) transmit(s *Sender, now time.Time, p *datagram.Packet) b
 	g.sequence++
 	g.ceiling = 0
 	s.cc.probed(s, now, g.sequence)
+	s.endgame.probed(now)
 	rate := float64(s.bucket.Rate()) / 8
 	if rate <= 0 {
 		rate = 1e9 / 8
@@ -184,7 +185,9 @@ func (g *grttEstimator) wake(now time.Time) {
 
 // heard notes a receiver and its round-trip time.
 func (s *Sender) heard(now time.Time, src netip.AddrPort, f *wire.Feedback, unicast bool) {
+	known := len(s.nodes.byID)
 	n := s.nodes.get(f.Source, now)
+	s.endgame.heard(len(s.nodes.byID) > known)
 	n.from(s, src)
 	if unicast && f.HasCC && s.recent(f.CC.Sequence) && len(s.nodes.order) > smallGroup {
 		s.adv.answer(now, &f.CC)

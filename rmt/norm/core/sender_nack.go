@@ -31,6 +31,9 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	if in.accepted {
 		s.flush.restart()
 		s.flush.alive = now
+		if s.endgame.running {
+			s.flush.ackDue = now // right behind the repairs
+		}
 		if unicast {
 			s.adv.ask(now) // the group did not hear this one
 		}

@@ -24,6 +24,7 @@ type txObject struct {
 	infoSent bool
 	sbn      uint32
 	esi      int
+	unasked  int  // parity that goes with the block
 	sent     bool // the first pass is over
 
 	want       repairSet // asked for in this aggregation period
@@ -137,7 +138,14 @@ func (o *txObject) next(s *Sender) (sbn uint32, esi int) {
 		return o.nextSymbol(s)
 	}
 	sbn, esi = o.sbn, o.esi
-	if o.esi++; o.esi >= o.part.BlockLen(sbn)+s.cfg.AutoParity {
+	k := o.part.BlockLen(sbn)
+	if o.esi++; o.esi == k {
+		o.unasked = s.unasked(o)
+		if o.unasked > s.cfg.AutoParity {
+			o.parityUsed.set(sbn, o.unasked)
+		}
+	}
+	if o.esi >= k && o.esi >= k+o.unasked {
 		o.sbn, o.esi = o.sbn+1, 0
 	}
 	return sbn, esi

@@ -169,7 +169,7 @@ func (c *repairCycle) collecting() bool { return !c.collectUntil.IsZero() }
 // collect begins the aggregation period when there is none.
 func (c *repairCycle) collect(s *Sender, now time.Time) {
 	if !c.collecting() {
-		c.collectUntil = now.Add(time.Duration(s.cfg.Backoff+1) * s.grtt.advertised())
+		c.collectUntil = now.Add(s.aggregation())
 	}
 }
 
@@ -186,7 +186,7 @@ func (c *repairCycle) advance(s *Sender, now time.Time) {
 			o.active = now
 		}
 	}
-	c.holdUntil = now.Add(s.grtt.advertised())
+	c.holdUntil = now.Add(s.holdoff())
 }
 
 // pending reports whether repairs are to be sent.
@@ -306,7 +306,14 @@ func (s *Sender) chooseSymbols(o *txObject, need *blockNeed) {
 		if s.fresh == len(s.objects) {
 			// Nothing new is left: a repair that is lost costs a whole cycle of
 			// waiting. A little more makes that rare, for few blocks.
-			count = min(count+1+count/4, parity-used)
+			more := 1 + count/4
+			if s.endgame.running && used > s.cfg.AutoParity {
+				more = 1 + count // few are asked for a second time
+			}
+			count = min(count+more, parity-used)
+		}
+		if used == 0 {
+			s.endgame.note(o, need.sbn, need.count)
 		}
 		c.symbols.addRange(k+used, k+used+count-1)
 		o.parityUsed.set(need.sbn, used+count)

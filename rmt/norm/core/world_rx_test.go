@@ -24,6 +24,11 @@ type rxNode struct {
 	prime   func(size int64) (time.Duration, []ByteRange) // what it has already, and when it finds out
 	late    bool                                          // joined after the start
 	cut     bool                                          // was cut off for a while
+	away    bool                                          // for so long that it may have given up
+	killed  bool                                          // and started again, knowing nothing
+	earlier map[ObjectKey]*rxCopy                         // what it had when it was
+	full    bool                                          // its disk is
+	filled  bool                                          // its disk was
 }
 
 // An rxCopy is what the application got of an object. The content is compared as it
@@ -44,7 +49,10 @@ type rxCopy struct {
 	stream   *rxStreamCopy
 }
 
-var errRefused = errors.New("not wanted")
+var (
+	errRefused  = errors.New("not wanted")
+	errDiskFull = errors.New("no space left on device")
+)
 
 func (w *world) receiver(cfg ReceiverConfig, out, in netem.Link) *rxNode {
 	w.t.Helper()
@@ -71,7 +79,7 @@ func (n *rxNode) drain(now time.Time) {
 			o = &rxCopy{}
 			n.objects[e.Key] = o
 		}
-		if o.err == errRefused { // what was on its way when it was refused
+		if o.err == errRefused || o.err == errDiskFull { // what was on its way then
 			if e.Type == BlockReceived {
 				n.Release(e.Data)
 			}
@@ -97,6 +105,10 @@ func (n *rxNode) drain(now time.Time) {
 				n.w.t.Errorf("%s: a block of %v, which was not announced", n.node.Name, e.Key)
 			}
 			o.take(n, &e)
+			if n.full {
+				n.Stored(now, e.Key, errDiskFull)
+				o.err = errDiskFull
+			}
 			if n.stalled {
 				n.held = append(n.held, e.Data)
 			} else {
@@ -133,7 +145,7 @@ func (w *world) source(key ObjectKey) []byte {
 			return o.data
 		}
 	}
-	w.t.Errorf("%v was never sent", key)
+	w.wrong("%v was never sent", key)
 	return nil
 }
 
@@ -141,7 +153,7 @@ func (w *world) source(key ObjectKey) []byte {
 func (o *rxCopy) take(n *rxNode, e *ReceiverEvent) {
 	end := e.Offset + int64(len(e.Data))
 	if o.blocks[e.Offset] || end > int64(len(o.source)) || !bytes.Equal(e.Data, o.source[e.Offset:end]) {
-		n.w.t.Errorf("%s: %v differs at %d, or was there before", n.node.Name, e.Key, e.Offset)
+		n.w.wrong("%s: %v differs at %d, or was there before", n.node.Name, e.Key, e.Offset)
 	}
 	o.blocks[e.Offset] = true
 	o.put(e.Offset, end)
@@ -179,16 +191,26 @@ func (n *rxNode) primeLater(o *rxCopy, key ObjectKey) {
 
 func (n *rxNode) store(now time.Time, o *rxCopy, key ObjectKey) {
 	if n.slow == nil {
-		o.done = true
-		n.Stored(now, key, nil)
+		n.stored(now, o, key)
 		return
 	}
+	r := n.Receiver
 	n.w.sim.At(n.w.now()+n.slow(), func() {
 		n.node.Run(func(now time.Time) {
-			o.done = true
-			n.Stored(now, key, nil)
+			if r == n.Receiver { // else it was killed before
+				n.stored(now, o, key)
+			}
 		})
 	})
+}
+
+func (n *rxNode) stored(now time.Time, o *rxCopy, key ObjectKey) {
+	if n.full {
+		o.err = errDiskFull
+	} else {
+		o.done = true
+	}
+	n.Stored(now, key, o.err)
 }
 
 // stall makes the receiver's owner keep its buffers, or give them all back.

@@ -20,6 +20,8 @@ type world struct {
 	types [8]int                                        // deliveries by message type
 	mute  map[*netem.Node]bool                          // who is not heard
 	prime func(size int64) (time.Duration, []ByteRange) // see rxNode.prime
+
+	damaged bool // bits are flipped on the way: what arrives may be wrong
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
@@ -29,6 +31,13 @@ func newWorld(t testing.TB, seed uint64) *world {
 		return !w.mute[from]
 	}
 	return w
+}
+
+// wrong fails the test for content that is not what was sent.
+func (w *world) wrong(format string, args ...any) {
+	if w.t.Helper(); !w.damaged {
+		w.t.Errorf(format, args...)
+	}
 }
 
 // now is the virtual time since the start.

@@ -20,6 +20,7 @@ type txNode struct {
 	waiting []txWaiting
 	closed  bool
 	gone    bool // without a word
+	away    bool // cut off for so long that receivers may have given it up
 }
 
 // A txCopy is what the application knows of an object it sent.
@@ -145,7 +146,7 @@ func (n *txNode) drain(now time.Time) {
 			}
 			o.acked[e.Node] = true
 			if !n.w.has(e.Node, o.key) {
-				t.Errorf("%v acknowledged by %v, which does not have it", o.key, e.Node)
+				n.w.wrong("%v acknowledged by %v, which does not have it", o.key, e.Node)
 			}
 		case ReceiverDropped:
 			o.spec.AckNodes = slices.DeleteFunc(slices.Clone(o.spec.AckNodes), func(id wire.NodeID) bool { return id == e.Node })
@@ -175,17 +176,17 @@ func (n *txNode) checkAcks(o *txCopy) {
 	}
 	for _, id := range o.spec.AckNodes {
 		if !n.w.has(id, o.key) {
-			n.w.t.Errorf("%v done, but %v does not have it", o.key, id)
+			n.w.wrong("%v done, but %v does not have it", o.key, id)
 		}
 	}
 	have := 0
 	for _, r := range n.w.rx {
-		if c := r.objects[o.key]; c != nil && c.done {
+		if n.w.has(r.cfg.NodeID, o.key) {
 			have++
 		}
 	}
 	if have < o.spec.AckCount {
-		n.w.t.Errorf("%v done, but only %d of %d receivers have it", o.key, have, o.spec.AckCount)
+		n.w.wrong("%v done, but only %d of %d receivers have it", o.key, have, o.spec.AckCount)
 	}
 }
 
@@ -193,8 +194,8 @@ func (n *txNode) checkAcks(o *txCopy) {
 func (w *world) has(id wire.NodeID, key ObjectKey) bool {
 	for _, r := range w.rx {
 		if r.cfg.NodeID == id {
-			c := r.objects[key]
-			return c != nil && c.done
+			c, before := r.objects[key], r.earlier[key]
+			return c != nil && c.done || before != nil && before.done
 		}
 	}
 	return false
