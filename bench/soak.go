@@ -17,7 +17,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/netlab"
@@ -98,7 +97,6 @@ func benchSoak(ctx context.Context, args []string) error {
 func (s *soak) start(h *netlab.Host, name string, args ...string) (*soakProcess, error) {
 	p := &soakProcess{name: name, cmd: h.Command(s.self, args...), ended: make(chan error, 1)}
 	p.cmd.Stderr = os.Stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is for us alone
 	out, err := p.cmd.StdoutPipe()
 	if err == nil {
 		err = p.cmd.Start()
