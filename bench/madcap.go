@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -155,16 +154,7 @@ func (b *madcapBench) serve(name string, more ...string) (*madcapServer, error) 
 }
 
 // rss returns the memory the server has resident, in KiB.
-func (s *madcapServer) rss() int {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid)) // 0 when it has gone
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, _ := strconv.Atoi(strings.Fields(v)[0])
-			return n
-		}
-	}
-	return 0
-}
+func (s *madcapServer) rss() int { return residentKiB(strconv.Itoa(s.cmd.Process.Pid)) }
 
 func (s *madcapServer) stop() {
 	_ = s.cmd.Process.Signal(os.Interrupt) // it may have ended

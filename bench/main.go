@@ -38,22 +38,21 @@ type options struct {
 	md        bool
 }
 
+// commands are what is measured beside the transfer of files, and what the measurements
+// start in the lab's hosts.
+var commands = map[string]func(context.Context, []string) error{
+	"sockets": benchSockets, "madcap": benchMadcap, "flute": benchFlute, "soak": benchSoak, "latency": benchLatency, "hostile": benchHostile,
+	"raw-send": rawSend, "raw-recv": rawRecv, "soak-send": soakSend, "soak-recv": soakRecv,
+	"latency-send": latencySend, "latency-recv": latencyRecv,
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	switch {
-	case len(os.Args) > 1 && os.Args[1] == "raw-send":
-		err = rawSend(ctx, os.Args[2:])
-	case len(os.Args) > 1 && os.Args[1] == "raw-recv":
-		err = rawRecv(ctx, os.Args[2:])
-	case len(os.Args) > 1 && os.Args[1] == "sockets":
-		err = benchSockets(ctx, os.Args[2:])
-	case len(os.Args) > 1 && os.Args[1] == "madcap":
-		err = benchMadcap(ctx, os.Args[2:])
-	case len(os.Args) > 1 && os.Args[1] == "flute":
-		err = benchFlute(ctx, os.Args[2:])
-	default:
+	if len(os.Args) > 1 && commands[os.Args[1]] != nil {
+		err = commands[os.Args[1]](ctx, os.Args[2:])
+	} else {
 		err = bench(ctx)
 	}
 	if err != nil {

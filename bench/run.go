@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type result struct {
 	RxCPU   float64 `json:"rx_cpu_s"` // of one receiver, on average
 	Back    uint64  `json:"back_packets"`
 	Drops   uint64  `json:"rcvbuf_drops"` // at all receivers
+	RSS     int     `json:"rss_kib"`      // most of any process
 	Lost    float64 `json:"lost_percent,omitempty"`
 	Others  float64 `json:"other_cpu_percent"` // what ran beside it, of one processor
 	Failure string  `json:"failure,omitempty"`
@@ -191,7 +193,7 @@ func (r *run) transfer(ctx context.Context, q *peer, res *result) error {
 		return err
 	}
 	defer tx.stop(0)
-	start, done, err := r.watch(ctx, q, tx, rx, tx0.TxBytes)
+	start, done, err := r.watch(ctx, q, tx, rx, tx0.TxBytes, &res.RSS)
 	if err != nil {
 		return err
 	}
@@ -251,11 +253,16 @@ func bound(h *netlab.Host, port int) (found bool) {
 
 // watch polls until all receivers are done, and returns when the sender had put 20 kB
 // on the wire and when each receiver was done, 0 for never.
-func (r *run) watch(ctx context.Context, q *peer, tx *child, rx []*child, sent uint64) (start float64, done []float64, err error) {
+func (r *run) watch(ctx context.Context, q *peer, tx *child, rx []*child, sent uint64, rss *int) (start float64, done []float64, err error) {
 	done = make([]float64, len(rx))
 	deadline, gone := time.Now().Add(r.timeout), time.Time{}
-	for left := len(rx); left > 0 && time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+	for turn, left := 0, len(rx); left > 0 && time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
 		now := netlab.Monotonic()
+		if turn++; turn%50 == 0 {
+			for _, c := range append(rx[:len(rx):len(rx)], tx) {
+				*rss = max(*rss, residentKiB(strconv.Itoa(c.cmd.Process.Pid)))
+			}
+		}
 		if start == 0 {
 			c, err := r.lab.Sender.Counters()
 			if err != nil {

@@ -1,5 +1,5 @@
 // Package drive runs one engine over one connection in real time: one goroutine
-// reads batches, one owns the engine. It is the only place that does so, for
+// reads batches, one owns the engine, and whoever has little for it takes it. It is the only place that does so, for
 // every protocol, and the only owner of packet buffers.
 package drive
 
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/engine"
@@ -22,11 +23,11 @@ const (
 
 // Config holds the optional parts of a loop.
 type Config struct {
-	// Drain is called by the owner after every batch of input, to collect
-	// the engine's events.
+	// Drain is called by who has the engine after every batch of input, to
+	// collect its events. All of these calls come one after the other.
 	Drain func(now time.Time)
 
-	// WriteError is called by the owner when the connection refused to send.
+	// WriteError is called by who has the engine when the connection refused to send.
 	// The packets of that batch that were not sent are gone, as on a network.
 	WriteError func(error)
 
@@ -36,10 +37,19 @@ type Config struct {
 }
 
 // A Loop drives an engine until Close.
+//
+// Whoever holds the baton has the engine. Mostly that is the owner, which waits for
+// packets, calls and the engine's deadlines; but where nothing else waits its turn, who
+// has read a few packets or calls Run takes it and spares the way to another goroutine,
+// which takes longer than the work.
 type Loop struct {
 	conn   datagram.Conn
 	engine engine.Engine
 	cfg    Config
+
+	baton   chan struct{} // has an item while somebody has the engine
+	waiting atomic.Int32  // batches and calls on their way to the owner
+	kick    chan struct{} // tells the owner that due is wrong
 
 	full  chan *batch // filled by the reader
 	free  chan *batch // for the reader
@@ -50,7 +60,10 @@ type Loop struct {
 	once  sync.Once
 
 	readErr error // set before read is closed
-	out     writer
+
+	// Who has the baton has these too.
+	out writer
+	due time.Time // when the owner will look at the engine; zero is now
 }
 
 type batch struct {
@@ -63,6 +76,8 @@ type batch struct {
 func Start(conn datagram.Conn, e engine.Engine, cfg Config) *Loop {
 	l := &Loop{
 		conn: conn, engine: e, cfg: cfg,
+		baton: make(chan struct{}, 1),
+		kick:  make(chan struct{}, 1),
 		full:  make(chan *batch, readBatches),
 		free:  make(chan *batch, readBatches),
 		calls: make(chan func(time.Time), 16),
@@ -83,11 +98,11 @@ func Start(conn datagram.Conn, e engine.Engine, cfg Config) *Loop {
 	return l
 }
 
-// Do runs fn on the owner's goroutine, between two packets, and waits for it. It
-// returns net.ErrClosed when the loop has ended and fn will not run.
+// Do runs fn, between two packets, and waits for it. It must not be called by who has
+// the engine. It returns net.ErrClosed when the loop has ended and fn will not run.
 func (l *Loop) Do(fn func(now time.Time)) error {
 	ran := make(chan struct{})
-	if err := l.Post(func(now time.Time) { fn(now); close(ran) }); err != nil {
+	if err := l.Run(func(now time.Time) { fn(now); close(ran) }); err != nil {
 		return err
 	}
 	select {
@@ -104,14 +119,50 @@ func (l *Loop) Do(fn func(now time.Time)) error {
 }
 
 // Post queues fn for the owner's goroutine and does not wait for it to run. It
-// must not be called by the owner itself.
+// must not be called by who has the engine.
 func (l *Loop) Post(fn func(now time.Time)) error {
+	l.waiting.Add(1)
 	select {
 	case l.calls <- fn:
 		return nil
 	case <-l.quit:
 		return net.ErrClosed
 	}
+}
+
+// Run runs fn at once, on the caller's goroutine, and sends what the engine then has to
+// send, if nobody else has the engine and nothing waits for it; otherwise it is Post. It
+// is for what must not take longer than it has to.
+func (l *Loop) Run(fn func(now time.Time)) error {
+	if !l.take() {
+		return l.Post(fn)
+	}
+	now := time.Now()
+	fn(now)
+	l.give(l.turn(now))
+	return nil
+}
+
+// take takes the engine if that overtakes nobody.
+func (l *Loop) take() bool {
+	select {
+	case l.baton <- struct{}{}:
+	default:
+		return false
+	}
+	if l.waiting.Load() > 0 {
+		<-l.baton
+		return false
+	}
+	return true
+}
+
+// turn gives the engine its turn, and reports whether it may have more to send.
+func (l *Loop) turn(now time.Time) (more bool) {
+	l.engine.Advance(now)
+	more = l.pump(now)
+	l.drain(now)
+	return more
 }
 
 // Done is closed when the loop has ended.
@@ -129,6 +180,21 @@ func (l *Loop) Close() error {
 	return nil
 }
 
+// A batch up to so many packets and bytes is handled by who has read it. With more, the
+// two goroutines share the work.
+const (
+	fewPackets = 4
+	fewBytes   = 16 << 10
+)
+
+func (b *batch) small() bool {
+	bytes := 0
+	for i := range b.packets[:b.n] {
+		bytes += len(b.packets[i].Data)
+	}
+	return b.n <= fewPackets && bytes <= fewBytes
+}
+
 func (l *Loop) reader() {
 	defer close(l.read)
 	for {
@@ -143,12 +209,21 @@ func (l *Loop) reader() {
 		}
 		n, err := l.conn.ReadBatch(b.packets[:])
 		b.n = n
-		if n > 0 {
+		switch {
+		case n > 0 && b.small() && l.take():
+			now := time.Now()
+			l.handle(now, b)
+			l.free <- b
+			l.give(l.turn(now))
+		case n > 0:
+			l.waiting.Add(1)
 			select {
 			case l.full <- b:
 			case <-l.quit:
 				return
 			}
+		default:
+			l.free <- b
 		}
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) {
@@ -159,34 +234,58 @@ func (l *Loop) reader() {
 	}
 }
 
+// give gives the engine back. The owner is told if it would come too late.
+func (l *Loop) give(more bool) {
+	tell := false
+	if next := l.engine.Next(); !l.due.IsZero() && (more || !next.IsZero() && next.Before(l.due)) {
+		l.due, tell = time.Time{}, true
+	}
+	<-l.baton
+	if tell {
+		select {
+		case l.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
 func (l *Loop) owner() {
 	defer close(l.done)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	ended := l.read
+	l.baton <- struct{}{}
 	for {
+		// Here the owner has the engine.
 		now := time.Now()
-		l.engine.Advance(now)
-		busy := l.pump(now)
-		l.drain(now)
-
+		busy := l.turn(now)
 		if !busy {
 			wait := time.Hour
 			if next := l.engine.Next(); !next.IsZero() {
 				wait = max(time.Until(next), 0)
 			}
+			l.due = now.Add(wait)
 			timer.Reset(wait)
+			<-l.baton
+			var b *batch
+			var fn func(time.Time)
+			last := false
 			select {
-			case b := <-l.full:
-				l.handle(b)
-			case fn := <-l.calls:
-				fn(time.Now())
+			case b = <-l.full:
+			case fn = <-l.calls:
 			case <-timer.C:
+			case <-l.kick:
 			case <-ended:
-				ended = nil
-				l.readEnded()
+				ended, last = nil, true
 			case <-l.quit:
-				return
+				l.baton <- struct{}{}
+				return // and nobody gets the engine any more
+			}
+			l.baton <- struct{}{}
+			l.due = time.Time{}
+			l.serve(b, fn)
+			if last {
+				l.readEnded()
 			}
 		}
 		// Take what else is there without waiting, but give the engine its
@@ -194,10 +293,10 @@ func (l *Loop) owner() {
 		for range readBatches {
 			select {
 			case b := <-l.full:
-				l.handle(b)
+				l.serve(b, nil)
 				continue
 			case fn := <-l.calls:
-				fn(time.Now())
+				l.serve(nil, fn)
 				continue
 			case <-l.quit:
 				return
@@ -206,6 +305,21 @@ func (l *Loop) owner() {
 			break
 		}
 	}
+}
+
+// serve handles what has waited for the owner, a batch or a call.
+func (l *Loop) serve(b *batch, fn func(time.Time)) {
+	now := time.Now()
+	switch {
+	case b != nil:
+		l.handle(now, b)
+		l.free <- b
+	case fn != nil:
+		fn(now)
+	default:
+		return
+	}
+	l.waiting.Add(-1)
 }
 
 func (l *Loop) readEnded() {
@@ -221,8 +335,7 @@ func (l *Loop) drain(now time.Time) {
 }
 
 // handle gives every datagram of b to the engine, runs taken apart.
-func (l *Loop) handle(b *batch) {
-	now := time.Now()
+func (l *Loop) handle(now time.Time, b *batch) {
 	for i := range b.packets[:b.n] {
 		p := &b.packets[i]
 		data, seg := p.Data, p.SegSize
@@ -236,7 +349,6 @@ func (l *Loop) handle(b *batch) {
 		l.engine.Handle(now, p)
 	}
 	l.drain(now)
-	l.free <- b
 }
 
 // pump sends what the engine has, at most one batch, and reports whether the

@@ -27,8 +27,9 @@ type StreamWriter struct {
 
 	mu      sync.Mutex
 	pending []byte
-	starts  []int // where in pending messages begin
-	posted  bool  // the owner was told of pending
+	starts  []int     // where in pending messages begin
+	posted  bool      // the owner was told of pending
+	wrote   time.Time // when it was last
 	flush   bool
 	closing bool
 	err     error
@@ -74,7 +75,7 @@ func (w *StreamWriter) WriteContext(ctx context.Context, p []byte) (int, error) 
 		return 0, err
 	}
 	defer w.end()
-	return w.write(ctx, p)
+	return w.write(ctx, p, false)
 }
 
 // WriteMessage writes one message, of any size, which ReadMessage returns whole. If ctx
@@ -96,12 +97,12 @@ func (w *StreamWriter) WriteMessage(ctx context.Context, p []byte) error {
 	if !w.marked {
 		var head [messageHeader]byte
 		binary.BigEndian.PutUint32(head[:], uint32(len(p)))
-		n, err = w.write(ctx, head[:])
+		n, err = w.write(ctx, head[:], len(p) > 0)
 	}
 	if err == nil {
-		var more int
-		more, err = w.write(ctx, p)
-		n += more
+		var rest int
+		rest, err = w.write(ctx, p, false)
+		n += rest
 	}
 	if err != nil && n > 0 {
 		w.fail(err)
@@ -126,7 +127,9 @@ func (w *StreamWriter) begin(ctx context.Context) error {
 
 func (w *StreamWriter) end() { <-w.turn }
 
-func (w *StreamWriter) write(ctx context.Context, p []byte) (n int, err error) {
+// write writes p; more says that there is more to come at once, so that p need not leave
+// by itself.
+func (w *StreamWriter) write(ctx context.Context, p []byte, more bool) (n int, err error) {
 	for {
 		w.mu.Lock()
 		if err = w.err; err == nil && w.closing {
@@ -138,10 +141,14 @@ func (w *StreamWriter) write(ctx context.Context, p []byte) (n int, err error) {
 			w.taken += uint64(k)
 			n += k
 		}
-		room, post := w.room, !w.posted && len(w.pending) > 0 && err == nil
+		room, post := w.room, !w.posted && len(w.pending) > 0 && err == nil && !(more && n == len(p))
 		w.posted = w.posted || post
+		alone := post && w.aloneLocked()
 		w.mu.Unlock()
-		if post {
+		switch {
+		case alone:
+			w.s.loop.Run(w.move)
+		case post:
 			w.s.loop.Post(w.move)
 		}
 		if err != nil {
@@ -158,6 +165,21 @@ func (w *StreamWriter) write(ctx context.Context, p []byte) (n int, err error) {
 			return n, fmt.Errorf("norm: write: %w", net.ErrClosed)
 		}
 	}
+}
+
+// A write of up to so many bytes, so long after the one before, is sent by who writes it,
+// which is faster. More than that is collected by the owner, which fills segments with it.
+const (
+	aloneBytes = 8 << 10
+	alonePause = 50 * time.Microsecond
+)
+
+// aloneLocked reports whether what is pending is such a write.
+func (w *StreamWriter) aloneLocked() bool {
+	now := time.Now()
+	before := w.wrote
+	w.wrote = now
+	return len(w.pending) <= aloneBytes && now.Sub(before) >= alonePause
 }
 
 // move gives the engine what was written, as far as it has room; the owner calls it.

@@ -42,6 +42,11 @@ type nackState struct {
 
 	passed int // cycles let pass in silence, one after the other
 
+	// How many cycles, whether we spoke or kept silent because others had, began and
+	// ended with the same thing missing first.
+	vain   int
+	vainAt position
+
 	messages [][]byte // requests waiting to be sent, one slice a message
 	head     int
 }
@@ -87,9 +92,22 @@ func (n *nackState) consider(m *remote, limit position) bool {
 	return true
 }
 
+// Of what is asked for in vain: after quietCycles we no longer keep silent because others
+// ask for it, who may not be who they say; after patientCycles each cycle lasts twice as
+// long as the one before, up to maxPatience times.
+const (
+	quietCycles   = 2
+	patientCycles = 4
+	maxPatience   = 64
+)
+
 // hold begins the hold-off: the sender's worst-case time to answer.
 func (n *nackState) hold(m *remote, now time.Time) {
-	n.phase, n.until, n.asked = nackHoldoff, now.Add(time.Duration(m.backoff+2)*m.grtt), now
+	wait := time.Duration(m.backoff+2) * m.grtt
+	if n.vain > patientCycles {
+		wait *= time.Duration(min(1<<min(n.vain-patientCycles, 10), maxPatience))
+	}
+	n.phase, n.until, n.asked = nackHoldoff, now.Add(wait), now
 }
 
 // flushed ends the hold-off at a FLUSH that was sent after the last requests had come:
@@ -115,7 +133,6 @@ func (n *nackState) advance(m *remote, now time.Time) {
 		n.phase = nackIdle
 		return
 	}
-	n.hold(m, now)
 	// Ask up to where the sender is now. It may have gone back to repair in the
 	// meantime: ask for nothing it is about to come to (condition 1 of RFC 5740
 	// section 5.3).
@@ -123,7 +140,14 @@ func (n *nackState) advance(m *remote, now time.Time) {
 	if n.confined && n.confines.compare(limit) < 0 {
 		limit = n.confines
 	}
-	if _, need := m.earliestNeed(limit); !need {
+	at, need := m.earliestNeed(limit)
+	if need && at == n.vainAt {
+		n.vain++
+	} else {
+		n.vain, n.vainAt = 0, at
+	}
+	n.hold(m, now)
+	if !need {
 		return
 	}
 	if !n.build(m, limit) {
@@ -239,6 +263,7 @@ func (n *nackState) build(m *remote, limit position) bool {
 		b.blocks(n, o, heard, end)
 	}
 	b.close(n)
+	b.news = b.news || n.vain > quietCycles && b.used > 0
 	if !b.news {
 		n.messages = n.messages[:0]
 	}

@@ -445,7 +445,7 @@ func (r *Receiver) Transmit(now time.Time, p *datagram.Packet) bool {
 	for _, m := range r.order {
 		if m.transmit(now, p) {
 			p.Dst = r.cfg.Group
-			if r.cfg.Unicast {
+			if r.cfg.Unicast || r.claimed(m) {
 				p.Dst = m.key.Addr
 			}
 			return true
@@ -453,6 +453,25 @@ func (r *Receiver) Transmit(now time.Time, p *datagram.Packet) bool {
 	}
 	return false
 }
+
+// claimed reports whether an earlier sender, at another address, has the node ID of m and
+// lives. What is said to m is then for m alone: the other would take it for itself, and
+// one of them may be there for that.
+func (r *Receiver) claimed(m *remote) bool {
+	for _, x := range r.order {
+		switch {
+		case x == m:
+			return false
+		case x.key.Node == m.key.Node && r.now.Sub(x.heard) < claimLife:
+			return true
+		}
+	}
+	return false
+}
+
+// claimLife is how long a sender that is silent keeps its node ID: a few of its probes at
+// work.
+const claimLife = 10 * time.Second
 
 // unsupported wraps the reason why an object cannot be received.
 func unsupported(err error) error { return fmt.Errorf("%w: %w", ErrUnsupported, err) }

@@ -56,6 +56,7 @@ type Sender struct {
 	nackBuf   []byte
 	asked     symbolSet // scratch of an intake
 	endgame   endgame
+	ration    ration
 
 	events queue[SenderEvent]
 	stats  SenderStats
@@ -71,6 +72,7 @@ type SenderStats struct {
 	ExplicitRepairs uint64 // those among them that were not fresh parity
 	Nacks, Acks     uint64 // received for this sender
 	LateNacks       uint64 // ignored in the hold-off time
+	Rationed        uint64 // NACKs that asked for more than one host may
 	Squelches       uint64 // sent
 	Malformed       uint64 // received and not understood
 	Foreign         uint64 // received and meant for another node

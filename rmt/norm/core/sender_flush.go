@@ -41,8 +41,8 @@ func (f *flushState) next() time.Time {
 	if f.running {
 		next = f.due
 	}
-	if o := f.object; o != nil && !o.busy() {
-		next = engine.Earliest(next, f.ackDue)
+	if o := f.object; o != nil {
+		next = engine.Earliest(next, f.askAt(o))
 	}
 	if o := f.object; o != nil && o.stream != nil && !o.sent && o.stream.spec.DropAfter > 0 {
 		next = engine.Earliest(next, o.stream.marks.since.Add(o.stream.spec.DropAfter))
@@ -232,11 +232,23 @@ func (f *flushState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool
 	return true
 }
 
+// askBusy is how much later confirmations are asked for while repairs are due: somebody
+// may ask for repair for ever.
+const askBusy = 500 * time.Millisecond
+
+// askAt is when confirmations of o are asked for.
+func (f *flushState) askAt(o *txObject) time.Time {
+	if o.busy() {
+		return f.ackDue.Add(askBusy)
+	}
+	return f.ackDue
+}
+
 // transmitWatermark sends the FLUSH that asks for acknowledgements; it does not
 // wait for the data behind it.
 func (f *flushState) transmitWatermark(s *Sender, now time.Time, p *datagram.Packet) bool {
 	o := f.object
-	if o == nil || o.over || o.busy() || s.repairs.object == o || now.Before(f.ackDue) {
+	if o == nil || o.over || s.repairs.object == o || now.Before(f.askAt(o)) {
 		return false
 	}
 	f.append(s, o, o.watermark(), f.nodes(s, o), p)
@@ -304,6 +316,7 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Acks++
+	s.ration.heard(now, p.Src.Addr())
 	s.heard(now, p.Src, &m.Feedback, p.Dst.IsValid() && !p.Dst.Addr().IsMulticast())
 	if m.AckType != wire.AckFlush {
 		return

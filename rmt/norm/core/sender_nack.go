@@ -20,14 +20,22 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	s.stats.Nacks++
 	unicast := p.Dst.IsValid() && !p.Dst.Addr().IsMulticast()
 	s.heard(now, p.Src, &m.Feedback, unicast)
+	host := p.Src.Addr()
+	s.ration.heard(now, host)
 	var in intake
 	in.begin(s, now)
 	in.block.symbols = s.asked
+	in.left = s.ration.of(s, now, host)
+	before := in.left
 	for r := range m.Requests.All() {
 		in.request(r)
 	}
 	in.endBlock()
 	s.asked = in.block.symbols
+	s.ration.take(host, before-in.left)
+	if in.cut {
+		s.stats.Rationed++
+	}
 	if in.accepted {
 		s.flush.restart()
 		s.flush.alive = now
@@ -65,6 +73,8 @@ type intake struct {
 	object    *txObject // of the block being counted
 	block     blockNeed
 	squelched int
+	left      int  // symbols that may still be asked for: see ration
+	cut       bool // that was not enough
 }
 
 func (in *intake) begin(s *Sender, now time.Time) {
@@ -209,7 +219,21 @@ func (in *intake) blocks(o *txObject, lo, hi uint32) {
 	if in.hold && in.at.object == o.id && lo <= in.at.block && in.at.block < hi {
 		lo = in.at.block + 1 // the rest of it is still ahead
 	}
-	if set := in.set(o, lo); set != nil && set.whole.add(lo, hi, maxRepairRanges) {
+	set := in.set(o, lo)
+	if set == nil {
+		return
+	}
+	if !set.whole.hasRange(lo, hi) {
+		k := max(o.part.BlockLen(lo), 1)
+		if most := in.left / k; uint64(most) <= uint64(hi-lo) {
+			if in.cut = true; most == 0 {
+				return
+			}
+			hi = lo + uint32(most) - 1
+		}
+		in.left -= int(hi-lo+1) * k
+	}
+	if set.whole.add(lo, hi, maxRepairRanges) {
 		o.touch(in.now, lo)
 		in.took(o)
 	}
@@ -244,6 +268,12 @@ func (in *intake) endBlock() {
 	in.object = nil
 	in.block.count = in.block.symbols.len()
 	if set := in.set(o, in.block.sbn); set != nil {
+		more := max(in.block.count-set.asked(in.block.sbn), 0)
+		if more > in.left {
+			in.cut = true
+			return
+		}
+		in.left -= more
 		set.addNeed(&in.block)
 		in.took(o)
 	}

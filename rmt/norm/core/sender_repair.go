@@ -59,6 +59,17 @@ func (r *repairSet) has(sbn uint32) bool {
 	return i < len(r.partial) && r.partial[i].sbn == sbn || r.whole.has(sbn)
 }
 
+// asked returns how many symbols of a block were asked for.
+func (r *repairSet) asked(sbn uint32) int {
+	if r.whole.has(sbn) {
+		return maxSymbols
+	}
+	if i := r.search(sbn); i < len(r.partial) && r.partial[i].sbn == sbn {
+		return r.partial[i].count
+	}
+	return 0
+}
+
 // covers reports whether all of the symbols of a block were asked for.
 func (r *repairSet) covers(sbn uint32, want *symbolSet) bool {
 	if r.whole.has(sbn) {

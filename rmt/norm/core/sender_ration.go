@@ -1,0 +1,111 @@
+package core
+
+import (
+	"math"
+	"net/netip"
+	"time"
+)
+
+// What one host may have sent again while there is something else to send: an eighth of
+// the rate, and half a second of the rate at once. It is enough for a loss of an eighth,
+// and for as much of a higher one as the others of the group do not have too. All
+// together may have half of it. Whoever asks for more gets it when there is nothing new to
+// send. Nobody can know whether a host lacks what it asks for: without this, one that asks
+// for everything again and again would be all the sender works for.
+//
+// A sender that hears of no more than one host refuses it nothing.
+const (
+	rationShare  = 8 // of the rate, one of so many parts
+	rationAll    = 2 // the same for all hosts together
+	rationDepth  = 4 * time.Second
+	leastRation  = 64   // symbols at once, at any rate
+	restRation   = 1024 // symbols at once, when there is nothing else to send
+	rationHosts  = 256  // remembered
+	rationMemory = 10 * time.Second
+)
+
+// A ration is what hosts may still ask for, in symbols.
+type ration struct {
+	hosts map[netip.Addr]*allowance
+	all   allowance
+
+	// The two hosts heard last.
+	last, other     netip.Addr
+	lastAt, otherAt time.Time
+}
+
+type allowance struct {
+	left float64
+	at   time.Time // when left was true
+}
+
+// refill adds what is due since, at so many symbols a second.
+func (a *allowance) refill(now time.Time, perSecond float64) {
+	most := max(perSecond*rationDepth.Seconds(), leastRation)
+	if a.at.IsZero() {
+		a.left = most
+	} else {
+		a.left = min(most, a.left+perSecond*now.Sub(a.at).Seconds())
+	}
+	a.at = now
+}
+
+// heard notes that feedback came from a host.
+func (r *ration) heard(now time.Time, host netip.Addr) {
+	if host != r.last {
+		r.other, r.otherAt = r.last, r.lastAt
+	}
+	r.last, r.lastAt = host, now
+}
+
+// of returns how many symbols a host may ask for now.
+func (r *ration) of(s *Sender, now time.Time, host netip.Addr) int {
+	alone := !r.other.IsValid() || now.Sub(r.otherAt) > rationMemory
+	rate := s.bucket.Rate()
+	if alone || !host.IsValid() || rate <= 0 {
+		return math.MaxInt
+	}
+	perSecond := float64(rate) / float64(8*s.cfg.SegmentSize)
+	h := r.hosts[host]
+	if h == nil {
+		h = r.add(host)
+	}
+	h.refill(now, perSecond/rationShare)
+	r.all.refill(now, perSecond/rationAll)
+	n := int(min(h.left, r.all.left))
+	if s.resting() {
+		n = max(n, restRation)
+	}
+	return max(n, 0)
+}
+
+func (r *ration) add(host netip.Addr) *allowance {
+	if r.hosts == nil {
+		r.hosts = make(map[netip.Addr]*allowance)
+	}
+	if len(r.hosts) >= rationHosts {
+		var oldest netip.Addr
+		for a, h := range r.hosts {
+			if o := r.hosts[oldest]; o == nil || h.at.Before(o.at) || h.at.Equal(o.at) && a.Less(oldest) {
+				oldest = a
+			}
+		}
+		delete(r.hosts, oldest)
+	}
+	h := new(allowance)
+	r.hosts[host] = h
+	return h
+}
+
+// take notes that a host has asked for so many symbols.
+func (r *ration) take(host netip.Addr, n int) {
+	if h := r.hosts[host]; h != nil {
+		h.left = max(h.left-float64(n), 0)
+		r.all.left = max(r.all.left-float64(n), 0)
+	}
+}
+
+// resting reports whether there is nothing to send, new or asked for.
+func (s *Sender) resting() bool {
+	return !s.repairs.collecting() && !s.sendable()
+}
