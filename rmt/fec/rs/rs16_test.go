@@ -310,3 +310,38 @@ func BenchmarkDecode16(b *testing.B) {
 		})
 	}
 }
+
+// TestEncodeRun16: symbols made together are those made alone.
+func TestEncodeRun16(t *testing.T) {
+	for _, p := range []Profile{NRL, RFC5510} {
+		c, err := New16(p, 40, 20, 30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := randomBlock(newRand(t), 30, 10)
+		for i := range src {
+			src[i] = src[i][:10-i%4] // shorter ones, of an odd length too
+		}
+		run, one := make([]byte, 7*10), make([]byte, 10)
+		c.EncodeRun(run, 10, src, 13)
+		for i := range 7 {
+			if c.Encode(one, src, 13+i); !bytes.Equal(one, run[i*10:][:10]) {
+				t.Errorf("%v: symbol %d is %x alone and %x in a run", p, 13+i, one, run[i*10:][:10])
+			}
+		}
+		for _, bad := range []func(){
+			func() { c.EncodeRun(run, 10, src, 14) }, func() { c.EncodeRun(run, 9, src, 0) }, func() { c.EncodeRun(run[:65], 10, src, 0) },
+			func() { c.EncodeRun(nil, 0, src, 0) }, func() { c.EncodeRun(run, 10, src[1:], 0) }, func() { c.EncodeRun(run, 10, src, -1) },
+			func() { c.EncodeRun(make([]byte, 16), 8, src, 0) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("no panic")
+					}
+				}()
+				bad()
+			}()
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (p *bufferPool) put(b []byte) {
 }
 
 // How many records of blocks are kept for others, and how many of blocks with more than
-// lowSymbols symbols, which take up to 20 KB each.
+// lowSymbols symbols, which take up to 10 KB each.
 const (
 	maxSpare      = 1024
 	maxSpareLarge = 128

@@ -7,7 +7,7 @@ import (
 )
 
 // A codeCache keeps the codes used last, for objects of all senders: a code over GF(2^16)
-// takes up to 40 KB, and every object might have one of its own.
+// takes up to 30 KB and a symbol, and every object might have one of its own.
 type codeCache struct {
 	entries [16]codeEntry
 	turn    int

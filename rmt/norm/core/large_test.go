@@ -411,3 +411,54 @@ func (s *Sender) handleNackOf(o *txObject, sbn uint32) {
 	in.endBlock()
 	s.asked = in.block.symbols
 }
+
+// TestOddSegments: of a stream's block all segments may be short and of an odd length;
+// parity has the whole of its last element all the same.
+func TestOddSegments(t *testing.T) {
+	p := newPairOf(t, SenderConfig{BlockSize: 200, Parity: 56, AutoParity: 56, SegmentSize: 64}, 1)
+	p.step(t, 3+56, nil)
+	id, err := p.tx.OpenStream(p.now, StreamSpec{Buffer: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent, got []byte
+	lost := 0
+	for i := range 200 {
+		b := fmt.Appendf(nil, "%05d", i)
+		sent = append(sent, b...)
+		if n, err := p.tx.WriteStream(p.now, id, b, true); n != len(b) || err != nil {
+			t.Fatal(n, err)
+		}
+		p.tx.FlushStream(p.now, id)
+		for range 1000 {
+			pkt := datagram.Packet{Data: p.buf}
+			if !p.tx.Transmit(p.now, &pkt) {
+				break
+			}
+			var d wire.Data
+			if p.tx.codec.ParseData(pkt.Data, &d) == nil && d.Flags&wire.FlagStream != 0 {
+				if n := len(d.Payload); n != 13 && d.ID.ESI < 200 || n != 14 && d.ID.ESI >= 200 {
+					t.Fatalf("symbol %d of %d bytes", d.ID.ESI, n)
+				}
+				if d.ID.ESI%4 == 1 && d.ID.ESI < 200 {
+					lost++
+					continue
+				}
+			}
+			pkt.Src = senderAddr
+			p.rx.Handle(p.now, &pkt)
+		}
+		for e, ok := p.rx.Event(); ok; e, ok = p.rx.Event() {
+			for e.Type == StreamReadable {
+				seg, more := p.rx.ReadStream(e.Key)
+				if !more {
+					break
+				}
+				got = append(got, seg.Data...)
+			}
+		}
+	}
+	if lost != 50 || !bytes.Equal(got, sent) {
+		t.Errorf("%d lost; read %q, %+v", lost, got, p.rx.Stats())
+	}
+}

@@ -273,8 +273,8 @@ func (c *blockCache) forget(id wire.TransportID) {
 	}
 }
 
-// maxCodes is how many codes are kept: one over GF(2^16) takes up to 40 KB.
-const maxCodes = 256
+// maxCodes is how many codes are kept: one over GF(2^16) takes up to 30 KB and a symbol.
+const maxCodes = 64
 
 // block returns block sbn of o, reading it if need be.
 func (c *blockCache) block(o *txObject, sbn uint32) (*cachedBlock, error) {

@@ -5,7 +5,7 @@ import "math/bits"
 // maxSymbols is the most symbols, source and parity together, that a block may have here.
 // The field has 65,535 (RFC 5510 section 6.1); but to recover a block takes time with the
 // product of what it has and what it lost, and nothing else happens in that time: up to
-// 60 ms for symbols of two bytes, at this bound.
+// 60 ms for symbols of two bytes, at this bound, and 300 ms for segments of 1,400.
 const maxSymbols = 2048
 
 // lowSymbols is how many symbols lie within a symbolSet: all that a block has over GF(2^8).
@@ -45,9 +45,20 @@ func (s *symbolSet) at(w int) *uint64 {
 // words returns how many words there are.
 func (s *symbolSet) words() int { return len(s.low) + len(s.high) }
 
-func (s *symbolSet) add(i int) { *s.at(i >> 6) |= 1 << (i & 63) }
+func (s *symbolSet) add(i int) {
+	if i < lowSymbols { // so that this much is inlined
+		s.low[i>>6] |= 1 << (i & 63)
+		return
+	}
+	*s.at(i >> 6) |= 1 << (i & 63)
+}
 
-func (s *symbolSet) has(i int) bool { return s.word(i>>6)&(1<<(i&63)) != 0 }
+func (s *symbolSet) has(i int) bool {
+	if i < lowSymbols {
+		return s.low[i>>6]&(1<<(i&63)) != 0
+	}
+	return s.word(i>>6)&(1<<(i&63)) != 0
+}
 
 // clear removes all members and keeps the memory.
 func (s *symbolSet) clear() {
