@@ -50,9 +50,12 @@ func endGame(t *testing.T, rate int64, rtt time.Duration, loss float64, size, n 
 	}
 	c.send(size/len(c.memory), ObjectSpec{AckCount: n})
 	c.until(time.Minute, c.all)
-	st, tail := c.tx.Stats(), c.now()-c.sentAt
+	st, tail := c.tx.Stats(), time.Duration(0)
+	if c.sentAt > 0 { // else the last parity was not needed
+		tail = c.now() - c.sentAt
+	}
 	share = tail.Seconds() / c.now().Seconds()
-	return share, fmt.Sprintf(" | %6.1f ms %4.1f %% x%.3f %4d N", tail.Seconds()*1e3, 100*share, float64(st.symbols())/float64(size/1400), st.Nacks)
+	return share, fmt.Sprintf(" | %5.0f of %5.0f ms %4.1f %% x%.3f %4d N", tail.Seconds()*1e3, c.now().Seconds()*1e3, 100*share, float64(st.symbols())/float64(size/1400), st.Nacks)
 }
 
 // A group that may be large is never asked to do without back-off, whatever its sender was
