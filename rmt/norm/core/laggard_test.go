@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -39,6 +40,10 @@ func TestLaggardTable(t *testing.T) {
 		{"TFMCC, follow the slowest", 0.3, SenderConfig{CC: CCTFMCC, MaxRate: 20_000_000}, ObjectSpec{AckCount: n + 1}},
 		{"TFMCC, nobody lags", 0.001, SenderConfig{CC: CCTFMCC, MaxRate: 20_000_000}, ObjectSpec{AckCount: n + 1}},
 	}
+	if !wholeTables {
+		rows = rows[:6]
+	}
+	ends := map[string]time.Duration{}
 	for _, r := range rows {
 		r.cfg.GRTT, r.cfg.GroupSize, r.cfg.MaxNodes = 50*time.Millisecond, n, 2*n
 		c := newCrowd(t, 1, r.cfg, netem.Link{Delay: 5 * time.Millisecond}, netem.Link{Delay: 5 * time.Millisecond})
@@ -57,8 +62,18 @@ func TestLaggardTable(t *testing.T) {
 		slices.Sort(done)
 		c.sim.RunUntil(c.now()+10*time.Second, func() bool { return slow.done > 0 || slow.err != nil })
 		const ms = time.Millisecond
+		ends[r.name] = c.doneAt
+		if cut := n - len(done); cut > 0 && r.spec.DropAfter != 200*ms {
+			t.Errorf("%s: %d receivers lack it although they had the time", r.name, cut)
+		}
+		if dropped := errors.Is(slow.err, ErrPurged); dropped != (r.spec.DropAfter > 0) {
+			t.Errorf("%s: the laggard ended with %v", r.name, slow.err)
+		}
 		t.Logf("%-38s others p50 %8v, last %8v, %d cut off; it %8v (%v); first pass %8v, done %8v (%v); wire %.3f of the file, %d NACKs", r.name,
 			done[len(done)/2].Round(ms), done[len(done)-1].Round(ms), n-len(done), slow.done.Round(ms), slow.err, c.sentAt.Round(ms), c.doneAt.Round(ms), c.err,
 			float64(st.Bytes)/float64(size), st.Nacks)
+	}
+	if slowest := ends[rows[2].name]; ends[rows[3].name] >= slowest || ends[rows[5].name] >= slowest {
+		t.Errorf("no policy is faster than to follow the slowest: %v", ends)
 	}
 }

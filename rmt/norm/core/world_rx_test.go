@@ -86,7 +86,7 @@ func (n *rxNode) drain(now time.Time) {
 			continue
 		}
 		if o.received || o.err != nil && e.Type != BlockReceived {
-			n.w.t.Errorf("%s: event %d of %v after its end (%v)", n.node.Name, e.Type, e.Key, o.err)
+			n.w.wrong("%s: event %d of %v after its end (%v)", n.node.Name, e.Type, e.Key, o.err)
 		}
 		switch e.Type {
 		case ObjectNew:
@@ -96,13 +96,13 @@ func (n *rxNode) drain(now time.Time) {
 			n.readable(o, e.Key)
 		case InfoReceived:
 			if o.hasInfo {
-				n.w.t.Errorf("%s: second INFO of %v", n.node.Name, e.Key)
+				n.w.wrong("%s: second INFO of %v", n.node.Name, e.Key)
 			}
 			o.hasInfo, o.info = true, e.Data
 			n.primeLater(o, e.Key)
 		case BlockReceived:
 			if !o.known {
-				n.w.t.Errorf("%s: a block of %v, which was not announced", n.node.Name, e.Key)
+				n.w.wrong("%s: a block of %v, which was not announced", n.node.Name, e.Key)
 			}
 			o.take(n, &e)
 			if n.full {
@@ -125,7 +125,7 @@ func (n *rxNode) drain(now time.Time) {
 
 func (n *rxNode) begin(now time.Time, o *rxCopy, e *ReceiverEvent) {
 	if o.known {
-		n.w.t.Errorf("%s: %v announced twice", n.node.Name, e.Key)
+		n.w.wrong("%s: %v announced twice", n.node.Name, e.Key)
 	}
 	if o.known, o.size = true, e.Size; e.Stream {
 		o.stream = &rxStreamCopy{}

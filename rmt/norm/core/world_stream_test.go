@@ -161,7 +161,7 @@ type rxStreamCopy struct {
 func (n *rxNode) readable(o *rxCopy, key ObjectKey) {
 	s := o.stream
 	if s == nil {
-		n.w.t.Errorf("%s: %v to be read and not announced", n.node.Name, key)
+		n.w.wrong("%s: %v to be read and not announced", n.node.Name, key)
 		return
 	}
 	if s.pending = true; !s.slow && !n.stalled {
@@ -171,7 +171,7 @@ func (n *rxNode) readable(o *rxCopy, key ObjectKey) {
 
 // readStream reads what there is and compares it with what was written.
 func (n *rxNode) readStream(o *rxCopy, key ObjectKey) {
-	t, s := n.w.t, o.stream
+	s := o.stream
 	s.pending = false
 	for {
 		g, ok := n.ReadStream(key)
@@ -188,14 +188,14 @@ func (n *rxNode) readStream(o *rxCopy, key ObjectKey) {
 		switch {
 		case g.Lost:
 			if g.From != s.offset || g.Offset <= g.From {
-				t.Errorf("%s: %v lost %d-%d at %d", n.node.Name, key, g.From, g.Offset, s.offset)
+				n.w.wrong("%s: %v lost %d-%d at %d", n.node.Name, key, g.From, g.Offset, s.offset)
 			}
 			s.lost += g.Offset - g.From
 			s.gaps++
 			s.offset = g.Offset
 			continue
 		case g.Offset != s.offset:
-			t.Errorf("%s: %v goes on at %d, not %d", n.node.Name, key, g.Offset, s.offset)
+			n.w.wrong("%s: %v goes on at %d, not %d", n.node.Name, key, g.Offset, s.offset)
 		}
 		for i, b := range g.Data {
 			if b != streamByte(g.Offset+uint64(i)) {
