@@ -26,6 +26,7 @@ func soakSend(ctx context.Context, args []string) error {
 	rate := f.Float64("rate", 200, "Mbit/s of both senders")
 	duration := f.Duration("duration", time.Hour, "how long")
 	steady := f.Int("steady", 3, "receivers that stay")
+	profile := f.String("profile", "", "where to write a profile of the heap now and then")
 	f.Parse(args)
 	dir := f.Arg(0)
 	open := func(node norm.NodeID, share float64) (*norm.Sender, error) {
@@ -49,7 +50,7 @@ func soakSend(ctx context.Context, args []string) error {
 	for i := range *steady {
 		named = append(named, norm.NodeID(soakSteady+i))
 	}
-	go tellVitals(ctx)
+	go tellVitals(ctx, *profile)
 	until, cancel := context.WithTimeout(ctx, *duration)
 	defer cancel()
 	var both sync.WaitGroup

@@ -366,7 +366,7 @@ func (s *Sender) nextTransmit() time.Time {
 	if s.sendable() {
 		next = s.now
 	}
-	next = engine.Earliest(next, s.flush.next())
+	next = engine.Earliest(next, s.flush.next(s))
 	next = engine.Earliest(next, s.adv.next())
 	next = engine.Earliest(next, s.squelch.next())
 	next = engine.Earliest(next, s.eot.next())
