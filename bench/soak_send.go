@@ -56,7 +56,9 @@ func soakSend(ctx context.Context, args []string) error {
 	var both sync.WaitGroup
 	errs := make([]error, 2)
 	both.Go(func() { errs[0] = sendSoakFiles(ctx, until, files, dir, newSoakPool(48<<20), named) })
-	both.Go(func() { errs[1] = sendSoakStreams(ctx, until, streams, newSoakPool(soakMessagePool), *rate*0.05e6/8) })
+	both.Go(func() {
+		errs[1] = sendSoakStreams(ctx, until, streams, newSoakPool(soakMessagePool), *rate*0.05e6/8, *duration/12)
+	})
 	both.Wait()
 	for _, err := range errs {
 		if err != nil {
@@ -141,9 +143,9 @@ func backlog(s *norm.Sender) (n int64) {
 	return n
 }
 
-// sendSoakStreams writes messages at a rate in bytes per second, a stream of five
-// minutes after the other.
-func sendSoakStreams(ctx, until context.Context, s *norm.Sender, pool []byte, rate float64) error {
+// sendSoakStreams writes messages at a rate in bytes per second, one stream after the
+// other.
+func sendSoakStreams(ctx, until context.Context, s *norm.Sender, pool []byte, rate float64, each time.Duration) error {
 	var number uint64
 	var msg []byte
 	for until.Err() == nil {
@@ -152,7 +154,7 @@ func sendSoakStreams(ctx, until context.Context, s *norm.Sender, pool []byte, ra
 			return err
 		}
 		begin, written := time.Now(), 0
-		for time.Since(begin) < 5*time.Minute && until.Err() == nil {
+		for time.Since(begin) < each && until.Err() == nil {
 			msg = appendMessage(msg[:0], pool, number)
 			if err := w.WriteMessage(ctx, msg); err != nil {
 				return err

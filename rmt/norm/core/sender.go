@@ -213,6 +213,7 @@ func (s *Sender) add(spec ObjectSpec, stream bool) (*txObject, error) {
 		}
 		s.drop(0)
 	}
+	s.dropStreams()
 	o := &txObject{
 		id: s.nextID, spec: spec, oti: oti, part: part,
 		hasInfo: spec.Info != nil || spec.Size == 0, // an empty object needs a message of its own
@@ -232,6 +233,16 @@ func (s *Sender) add(spec ObjectSpec, stream bool) (*txObject, error) {
 	s.nextID++
 	s.flush.stop()
 	return o, nil
+}
+
+// dropStreams forgets the streams that are over: unlike other objects they hold what can
+// be asked for in memory.
+func (s *Sender) dropStreams() {
+	for i := len(s.objects) - 1; i >= 0; i-- {
+		if o := s.objects[i]; o.over && o.stream != nil {
+			s.drop(i)
+		}
+	}
 }
 
 // Cancel calls an object off. Receivers that ask for it are told so.

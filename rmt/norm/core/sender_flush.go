@@ -327,8 +327,7 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Acks++
-	s.ration.heard(now, p.Src.Addr())
-	s.heard(now, &m.Feedback, p.Dst.IsValid() && !p.Dst.Addr().IsMulticast())
+	s.heard(now, &m.Feedback, p)
 	if m.AckType != wire.AckFlush {
 		return
 	}

@@ -18,10 +18,8 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Nacks++
-	unicast := p.Dst.IsValid() && !p.Dst.Addr().IsMulticast()
-	s.heard(now, &m.Feedback, unicast)
+	s.heard(now, &m.Feedback, p)
 	host := p.Src.Addr()
-	s.ration.heard(now, host)
 	var in intake
 	in.begin(s, now)
 	in.left = s.ration.of(s, now, host)
@@ -37,7 +35,7 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	if in.accepted {
 		s.flush.restart()
 		s.flush.alive = now
-		if unicast {
+		if unicastTo(p) {
 			s.adv.ask(now) // the group did not hear this one
 		}
 		if !in.hold {
