@@ -149,7 +149,7 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 			return r.buffers.take(size, false)
 		}
 		data := get()
-		for data == nil && (o.yieldHeld(m, sbn) || m.yield(o, sbn)) {
+		for data == nil && (r.share(m) || o.yieldHeld(m, sbn) || m.yield(o, sbn)) {
 			data = get()
 		}
 		if i, _ = o.find(sbn); data == nil || len(o.blocks) >= maxOpenBlocks {

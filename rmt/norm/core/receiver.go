@@ -111,6 +111,8 @@ type Receiver struct {
 	squeezed   time.Time // until then no stream gives way to another
 	stats      ReceiverStats
 	data       wire.Data // scratch, so that parsing does not allocate
+	holdings   []holding // scratch
+	unfair     time.Time // until then nobody is looked for who holds too much
 }
 
 var _ engine.Engine = (*Receiver)(nil)
@@ -339,7 +341,7 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 		before, m = m, nil
 	}
 	if m == nil {
-		if len(r.order) >= r.cfg.MaxSenders && !r.makeRoom() {
+		if len(r.order) >= r.cfg.MaxSenders && !r.makeRoom(p.Src.Addr()) {
 			r.stats.Refused++
 			return nil
 		}
@@ -372,8 +374,13 @@ func (r *Receiver) supersede(key SenderKey, instance uint16) {
 }
 
 // makeRoom forgets the sender silent for longest, unless it was heard just now: a
-// stranger inventing node IDs must not drive out those who are sending.
-func (r *Receiver) makeRoom() bool {
+// stranger inventing node IDs must not drive out those who are sending, nor keep others
+// from beginning to.
+func (r *Receiver) makeRoom(host netip.Addr) bool {
+	if m := r.crowded(host); m != nil {
+		r.forget(m, ErrSenderSilent)
+		return true
+	}
 	oldest := r.order[0]
 	for _, m := range r.order {
 		if m.heard.Before(oldest.heard) {
