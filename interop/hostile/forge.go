@@ -121,8 +121,8 @@ func forgeFTI(a *Attacker, v *victim, b []byte) ([]byte, error) {
 func forgeBlock(a *Attacker, v *victim, b []byte) ([]byte, error) {
 	m := a.data(v)
 	m.Source, m.Object = 0x66000001, 1
-	m.ID.SBN = a.rand.Uint32() >> 8
-	m.FTI.TransferLength = 1 << 40
+	m.ID.SBN = a.rand.Uint32() >> 12
+	m.FTI.TransferLength = 1 << 36
 	return a.codec.AppendData(b, &m)
 }
 

@@ -110,9 +110,10 @@ type Receiver struct {
 	ackContent []byte
 	squeezed   time.Time // until then no stream gives way to another
 	stats      ReceiverStats
-	data       wire.Data // scratch, so that parsing does not allocate
-	holdings   []holding // scratch
-	unfair     time.Time // until then nobody is looked for who holds too much
+	data       wire.Data  // scratch, so that parsing does not allocate
+	holdings   []holding  // scratch
+	greedy     netip.Addr // who has found nobody with more memory
+	greedyTill time.Time
 }
 
 var _ engine.Engine = (*Receiver)(nil)

@@ -13,15 +13,16 @@ type holding struct {
 	mostOf int64
 }
 
-// fairPause is how long nobody is looked for who holds more after that was in vain: it
-// takes time, and who makes us do it may be the one.
+// fairPause is how long nobody is looked for who holds more than a host after that was in
+// vain: it takes time, and the host that makes us do it may be the one that holds most.
 const fairPause = time.Millisecond
 
 // share takes a block from the host that holds most of the memory, if that is more than
 // the host of m: one that sends blocks it never completes has what nobody else needs. It
 // reports whether there is something now.
 func (r *Receiver) share(m *remote) bool {
-	if len(r.order) < 2 || r.now.Before(r.unfair) {
+	host := m.key.Addr.Addr()
+	if len(r.order) < 2 || host == r.greedy && r.now.Before(r.greedyTill) {
 		return false
 	}
 	r.holdings = r.holdings[:0]
@@ -32,14 +33,14 @@ func (r *Receiver) share(m *remote) bool {
 	var most *holding
 	for i := range r.holdings {
 		h := &r.holdings[i]
-		if h.host == m.key.Addr.Addr() {
+		if h.host == host {
 			mine = h.bytes
 		} else if most == nil || h.bytes > most.bytes {
 			most = h
 		}
 	}
 	if most == nil || most.bytes <= mine || !most.most.yieldLast() {
-		r.unfair = r.now.Add(fairPause)
+		r.greedy, r.greedyTill = host, r.now.Add(fairPause)
 		return false
 	}
 	return true

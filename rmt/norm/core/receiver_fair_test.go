@@ -33,7 +33,7 @@ func TestGreedyHost(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	forge := func(n int) {
 		for range n {
-			send(bad, wire.NodeID(20+rng.IntN(4)), fec.PayloadID{SBN: rng.Uint32() >> 8, ESI: rng.Uint32() % 16}, 1<<38)
+			send(bad, wire.NodeID(20+rng.IntN(4)), fec.PayloadID{SBN: rng.Uint32() >> 10, ESI: rng.Uint32() % 16}, 1<<36)
 		}
 	}
 	forge(1000)
@@ -52,6 +52,7 @@ func TestGreedyHost(t *testing.T) {
 				r.Release(e.Data)
 			}
 		}
+		forge(20)
 	}
 	if done != 20 {
 		t.Errorf("%d of 20 blocks of the honest sender: %+v", done, r.Stats())
@@ -62,7 +63,7 @@ func TestGreedyHost(t *testing.T) {
 	// Of two hosts each keeps what it has.
 	before := len(r.order)
 	for node := range wire.NodeID(100) {
-		send(bad, 100+node, fec.PayloadID{}, 1<<38)
+		send(bad, 100+node, fec.PayloadID{}, 1<<36)
 	}
 	if r.senders[SenderKey{1, senderAddr}] == nil || len(r.order) != before {
 		t.Errorf("the honest sender was driven out; %d senders", len(r.order))
