@@ -89,7 +89,7 @@ type ReceiverStats struct {
 	Undecodable     uint64 // blocks whose parity made no sense
 	Malformed       uint64
 	Refused         uint64 // messages of senders or objects beyond the limits
-	Clashes         uint64 // senders that appeared under the node ID of another on the same host
+	Clashes         uint64 // senders that appeared under the node ID of another
 }
 
 // A Receiver is the receiving half of NORM, for any number of senders. It is not
@@ -168,6 +168,9 @@ func (r *Receiver) Stored(now time.Time, key ObjectKey, err error) {
 
 // Stats returns the counters.
 func (r *Receiver) Stats() ReceiverStats { return r.stats }
+
+// Clashes returns how many senders appeared under the node ID of another.
+func (r *Receiver) Clashes() uint64 { return r.stats.Clashes }
 
 // Idle reports whether no sender is expected to ask for anything more: each has said
 // goodbye or has been silent for a while, and nothing is under way.
@@ -350,9 +353,13 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 		if before != nil {
 			m.former, m.formerUntil = before.instance, r.now.Add(formerLife)
 		}
+		clashes := r.stats.Clashes
 		r.supersede(key, h.InstanceID)
 		r.senders[key] = m
 		r.order = append(r.order, m)
+		if r.stats.Clashes == clashes && r.claimed(m) {
+			r.stats.Clashes++
+		}
 	}
 	m.note(h, p)
 	return m

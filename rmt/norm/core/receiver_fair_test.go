@@ -2,6 +2,7 @@ package core
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -67,5 +68,44 @@ func TestGreedyHost(t *testing.T) {
 	}
 	if r.senders[SenderKey{1, senderAddr}] == nil || len(r.order) != before {
 		t.Errorf("the honest sender was driven out; %d senders", len(r.order))
+	}
+}
+
+// Of two senders with one node ID the first is answered as ever, the second alone at its
+// address: what it sends must not have the first one repair anything.
+func TestClaimedNodeID(t *testing.T) {
+	group := netip.MustParseAddrPort("239.1.2.3:6003")
+	r, err := NewReceiver(ReceiverConfig{NodeID: 2, Group: group, Rand: rand.New(rand.NewPCG(1, 2))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1000, 0)
+	oti := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 1 << 20, SymbolSize: 1000, MaxBlockLen: 16, Parity: 4, M: 8}
+	for sbn := range uint32(40) { // with every second block left out
+		for _, from := range []netip.AddrPort{senderAddr, attacker} {
+			b, err := wire.Codec{}.AppendData(nil, &wire.Data{
+				Sender: wire.Sender{Source: 1, InstanceID: 1, GRTT: 100}, FEC: oti.EncodingID, Object: 1, ID: fec.PayloadID{SBN: 2 * (sbn % 20)}, HasFTI: true, FTI: oti, Payload: make([]byte, 1000),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Handle(now, &datagram.Packet{Data: b, Src: from})
+		}
+		now = now.Add(10 * time.Millisecond)
+		r.Advance(now)
+	}
+	said := map[netip.AddrPort]int{}
+	for range 100 {
+		now = now.Add(100 * time.Millisecond)
+		r.Advance(now)
+		for p := (datagram.Packet{}); r.Transmit(now, &p); p = (datagram.Packet{}) {
+			said[p.Dst]++
+		}
+	}
+	if said[group] == 0 || said[attacker] == 0 || len(said) != 2 {
+		t.Errorf("said to %v", said)
+	}
+	if r.Stats().Clashes != 1 {
+		t.Errorf("%d clashes", r.Stats().Clashes)
 	}
 }

@@ -274,6 +274,7 @@ type node struct {
 	id    wire.NodeID
 	heard time.Time
 	rtt   time.Duration
+	nacks uint64
 
 	outlier   time.Duration // its last sample, if that was out of proportion
 	outlierAt uint16        // the newest probe then

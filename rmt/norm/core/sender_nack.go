@@ -19,6 +19,7 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 	}
 	s.stats.Nacks++
 	s.heard(now, &m.Feedback, p)
+	s.nodes.get(m.Source, now).nacks++
 	host := p.Src.Addr()
 	var in intake
 	in.begin(s, now)
