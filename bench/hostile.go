@@ -88,6 +88,10 @@ func benchHostile(ctx context.Context, args []string) error {
 	p := &point{options: &o, n: 2, loss: *loss, lab: lab, dir: dir, file: file, sum: sum}
 	q := allPeers()[slices.IndexFunc(allPeers(), func(p *peer) bool { return p.name == "mcast" })]
 	q.path = program
+	q.recv = func(p *peer, r *run, i int) []string { // it may get more than the file
+		return []string{p.path, "recv", "--iface", "d0", "--group", hostileGroup + ":6003", "--dir", r.dirs[i], "--json"}
+	}
+	q.done, q.stays = `"event":"done","file":"file.bin"`, true
 	for _, rate := range try {
 		rows := make([]*hostileRow, len(names))
 		for i, kind := range names {

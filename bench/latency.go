@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/gomulticast/multicast/internal/netlab"
@@ -43,7 +42,7 @@ type latencyRow struct {
 func benchLatency(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("latency", flag.ExitOnError)
 	loss := f.String("loss", "0,1", "percentages lost at the receiver")
-	names := f.String("peers", "mcast,libnorm,openpgm", "who is measured")
+	names := f.String("peers", "mcast,mcast-spin,libnorm,openpgm", "who is measured")
 	reps := f.Int("reps", 3, "runs of each, in turns")
 	seconds := f.Int("seconds", 8, "of a run; the first half second does not count")
 	rate := f.Int("rate", 1000, "messages per second")
@@ -87,7 +86,7 @@ func benchLatency(ctx context.Context, args []string) error {
 				if err != nil {
 					return errors.Join(fmt.Errorf("%s: %w", p.name, err), lab.Close())
 				}
-				fmt.Fprintf(os.Stderr, "%-8s loss=%g%%  %s\n", p.name, percent, strings.Join(row.cells(), " "))
+				fmt.Fprintf(os.Stderr, "%-10s loss=%g%%  %s\n", p.name, percent, strings.Join(row.cells(), " "))
 				p.runs[percent] = append(p.runs[percent], row)
 			}
 		}
@@ -123,7 +122,7 @@ func latencyPeers(dir string, names []string) (peers []*latencyPeer, err error) 
 		p := &latencyPeer{name: name, argv: []string{self}, runs: map[float64][]latencyRow{}}
 		var program string
 		switch name {
-		case "mcast":
+		case "mcast", "mcast-spin":
 		case "libnorm":
 			program, err = compile("g++", "norm.cpp", "-lnorm", "-lpthread")
 		case "openpgm":
@@ -133,7 +132,7 @@ func latencyPeers(dir string, names []string) (peers []*latencyPeer, err error) 
 				program, err = compile("gcc", "pgm.c", strings.Fields(string(flags))...)
 			}
 		default:
-			return nil, fmt.Errorf("no peer %q; there are mcast, libnorm and openpgm", name)
+			return nil, fmt.Errorf("no peer %q; there are mcast, mcast-spin, libnorm and openpgm", name)
 		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "without %s: %v\n", name, err)
@@ -148,8 +147,10 @@ func latencyPeers(dir string, names []string) (peers []*latencyPeer, err error) 
 }
 
 func (p *latencyPeer) command(what string, h *netlab.Host, j latencyJob) []string {
-	if len(p.argv) == 1 && p.name == "mcast" {
-		what = "latency-" + what
+	if spins := p.name == "mcast-spin"; spins || p.name == "mcast" {
+		if what = "latency-" + what; spins && strings.HasSuffix(what, "recv") {
+			what += "-spin"
+		}
 	}
 	if p.address {
 		j.device = h.IPv4.String()
@@ -213,10 +214,8 @@ func printLatency(peers []*latencyPeer, losses []float64, j *latencyJob, reps in
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	fmt.Printf("%s, Linux %s, %d processors, %s. %d-byte messages at %d/s, %d s, one receiver; medians of %d runs in turns, microseconds.\n\n",
 		time.Now().Format(time.DateOnly), strings.TrimSpace(string(release)), runtime.NumCPU(), runtime.Version(), j.size, j.perSecond, j.messages/j.perSecond, reps)
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
 	head := []string{"loss", "peer", "p50", "p90", "p99", "p99.9", "max", "tx CPU s", "rx CPU s", "missing"}
-	fmt.Fprintln(t, "| "+strings.Join(head, "\t ")+"\t")
-	fmt.Fprintln(t, "|"+strings.Repeat("---\t", len(head)))
+	fmt.Printf("| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
 	for _, loss := range losses {
 		for _, p := range peers {
 			runs := p.runs[loss]
@@ -236,8 +235,7 @@ func printLatency(peers []*latencyPeer, losses []float64, j *latencyJob, reps in
 				Max: median(func(r latencyRow) float64 { return r.Max }), TxCPU: median(func(r latencyRow) float64 { return r.TxCPU }),
 				RxCPU: median(func(r latencyRow) float64 { return r.RxCPU }), Missing: int(median(func(r latencyRow) float64 { return float64(r.Missing) })),
 			}
-			fmt.Fprintf(t, "| %g %%\t %s\t %s\t\n", loss, p.name, strings.Join(m.cells(), "\t "))
+			fmt.Printf("| %g %% | %s | %s |\n", loss, p.name, strings.Join(m.cells(), " | "))
 		}
 	}
-	t.Flush()
 }

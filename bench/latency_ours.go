@@ -39,12 +39,12 @@ func parseLatencyJob(args []string) (j latencyJob, err error) {
 	return j, nil
 }
 
-func (j *latencyJob) open(ctx context.Context) (*mcast.Conn, error) {
+func (j *latencyJob) open(ctx context.Context, opts ...mcast.Option) (*mcast.Conn, error) {
 	group, err := netip.ParseAddrPort(j.group + ":" + j.port)
 	if err != nil {
 		return nil, err
 	}
-	return mcast.Open(ctx, group.String(), mcast.Interface(j.device), mcast.Loopback(false))
+	return mcast.Open(ctx, group.String(), append(opts, mcast.Interface(j.device), mcast.Loopback(false))...)
 }
 
 // clockNs is CLOCK_MONOTONIC, as the programs in C read it.
@@ -84,13 +84,19 @@ func latencySend(ctx context.Context, args []string) error {
 	return nil
 }
 
-// latencyRecv reads them.
-func latencyRecv(ctx context.Context, args []string) error {
+// latencyRecv reads them, latencyRecvSpin without sleeping in between.
+func latencyRecv(ctx context.Context, args []string) error { return latencyRead(ctx, args) }
+
+func latencyRecvSpin(ctx context.Context, args []string) error {
+	return latencyRead(ctx, args, mcast.Spin(5*time.Millisecond))
+}
+
+func latencyRead(ctx context.Context, args []string, opts ...mcast.Option) error {
 	j, err := parseLatencyJob(args)
 	if err != nil {
 		return err
 	}
-	conn, err := j.open(ctx)
+	conn, err := j.open(ctx, opts...)
 	if err != nil {
 		return err
 	}

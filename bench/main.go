@@ -41,9 +41,9 @@ type options struct {
 // commands are what is measured beside the transfer of files, and what the measurements
 // start in the lab's hosts.
 var commands = map[string]func(context.Context, []string) error{
-	"sockets": benchSockets, "madcap": benchMadcap, "flute": benchFlute, "soak": benchSoak, "latency": benchLatency, "hostile": benchHostile,
+	"sockets": benchSockets, "madcap": benchMadcap, "flute": benchFlute, "soak": benchSoak, "latency": benchLatency, "hostile": benchHostile, "bottleneck": benchBottleneck,
 	"raw-send": rawSend, "raw-recv": rawRecv, "soak-send": soakSend, "soak-recv": soakRecv,
-	"latency-send": latencySend, "latency-recv": latencyRecv,
+	"latency-send": latencySend, "latency-recv": latencyRecv, "latency-recv-spin": latencyRecvSpin,
 }
 
 func main() {

@@ -35,6 +35,7 @@ type soak struct {
 	lab      *netlab.Lab
 
 	said    chan soakSaid
+	profile string         // directory for profiles
 	staying []*soakProcess // the sender, then the receivers that stay
 	guest   *soakProcess   // that is here now
 	leaves  time.Time      // when it goes, zero if there is none
@@ -61,9 +62,11 @@ type soakProcess struct {
 func benchSoak(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("soak", flag.ExitOnError)
 	s := &soak{ctx: ctx, said: make(chan soakSaid, 4096), ledger: newSoakLedger()}
+	s.ledger.told = func(fault string) { fmt.Println("FAULT", fault) }
 	f.DurationVar(&s.duration, "duration", time.Hour, "how long")
 	f.Float64Var(&s.rate, "rate", 200, "Mbit/s of the senders")
 	f.DurationVar(&s.interval, "interval", 30*time.Second, "between two lines")
+	f.StringVar(&s.profile, "profile", "", "directory for profiles of the heaps")
 	loss := f.Float64("loss", 2, "percentage lost at each receiver")
 	n := f.Int("n", 3, "receivers that stay")
 	f.Parse(args)
@@ -95,6 +98,9 @@ func benchSoak(ctx context.Context, args []string) error {
 
 // start starts this program at a host as something else, and passes on what it says.
 func (s *soak) start(h *netlab.Host, name string, args ...string) (*soakProcess, error) {
+	if s.profile != "" {
+		args = slices.Insert(args, 1, "-profile", filepath.Join(s.profile, name+".heap"))
+	}
 	p := &soakProcess{name: name, cmd: h.Command(s.self, args...), ended: make(chan error, 1)}
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()

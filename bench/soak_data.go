@@ -69,9 +69,14 @@ func say(e soakEvent) {
 	soakOut.Encode(e) // when nobody reads it any more, the process is about to be killed
 }
 
-// tellVitals says how the process is, until ctx ends.
-func tellVitals(ctx context.Context) {
-	for tick := time.Tick(5 * time.Second); ctx.Err() == nil; {
+// tellVitals says how the process is, until ctx ends, and writes a profile of its heap to
+// a file if one is named.
+func tellVitals(ctx context.Context, profile string) {
+	tick := time.Tick(5 * time.Second)
+	for n := 0; ctx.Err() == nil; n++ {
+		if n%6 == 5 {
+			writeHeap(profile)
+		}
 		v := ownVitals()
 		say(soakEvent{Event: soakStat, Vitals: &v})
 		select {

@@ -21,7 +21,8 @@ type soakLedger struct {
 	ends                   map[string]uint64
 	reasons                map[string]uint64 // of what failed, and of transfers that ended without confirmation
 	faults                 []string          // what must not be
-	early                  []soakEvent       // heard before their file was
+	told                   func(fault string)
+	early                  []soakEvent // heard before their file was
 }
 
 type soakEntry struct {
@@ -43,6 +44,9 @@ func newSoakLedger() *soakLedger {
 
 func (l *soakLedger) fault(format string, args ...any) {
 	l.faults = append(l.faults, fmt.Sprintf(format, args...))
+	if l.told != nil {
+		l.told(l.faults[len(l.faults)-1])
+	}
 }
 
 // enter takes what a process said.
@@ -85,6 +89,7 @@ func (l *soakLedger) enter(now time.Time, e *soakEvent) {
 		}
 	case soakLeft:
 		if life != nil {
+			l.again(now)
 			l.bury(e.Who, life.born.Add(time.Second), now.Add(-5*time.Second))
 		}
 	}

@@ -29,10 +29,11 @@ func soakRecv(ctx context.Context, args []string) error {
 	node := f.Uint("node", 0, "node ID, 0 for a random one")
 	guests := f.Bool("guests", false, "receivers come and go in this process")
 	wait := f.Duration("wait", 0, "how long to stay for what is under way")
+	profile := f.String("profile", "", "where to write a profile of the heap now and then")
 	f.Parse(args)
 	dir := f.Arg(0)
 	p := &soakReceivers{pool: newSoakPool(soakMessagePool)}
-	go tellVitals(ctx)
+	go tellVitals(ctx, *profile)
 	var visits sync.WaitGroup
 	if *guests {
 		visits.Go(func() {

@@ -26,6 +26,7 @@ func soakSend(ctx context.Context, args []string) error {
 	rate := f.Float64("rate", 200, "Mbit/s of both senders")
 	duration := f.Duration("duration", time.Hour, "how long")
 	steady := f.Int("steady", 3, "receivers that stay")
+	profile := f.String("profile", "", "where to write a profile of the heap now and then")
 	f.Parse(args)
 	dir := f.Arg(0)
 	open := func(node norm.NodeID, share float64) (*norm.Sender, error) {
@@ -49,13 +50,15 @@ func soakSend(ctx context.Context, args []string) error {
 	for i := range *steady {
 		named = append(named, norm.NodeID(soakSteady+i))
 	}
-	go tellVitals(ctx)
+	go tellVitals(ctx, *profile)
 	until, cancel := context.WithTimeout(ctx, *duration)
 	defer cancel()
 	var both sync.WaitGroup
 	errs := make([]error, 2)
 	both.Go(func() { errs[0] = sendSoakFiles(ctx, until, files, dir, newSoakPool(48<<20), named) })
-	both.Go(func() { errs[1] = sendSoakStreams(ctx, until, streams, newSoakPool(soakMessagePool), *rate*0.05e6/8) })
+	both.Go(func() {
+		errs[1] = sendSoakStreams(ctx, until, streams, newSoakPool(soakMessagePool), *rate*0.05e6/8, *duration/12)
+	})
 	both.Wait()
 	for _, err := range errs {
 		if err != nil {
@@ -140,9 +143,9 @@ func backlog(s *norm.Sender) (n int64) {
 	return n
 }
 
-// sendSoakStreams writes messages at a rate in bytes per second, a stream of five
-// minutes after the other.
-func sendSoakStreams(ctx, until context.Context, s *norm.Sender, pool []byte, rate float64) error {
+// sendSoakStreams writes messages at a rate in bytes per second, one stream after the
+// other.
+func sendSoakStreams(ctx, until context.Context, s *norm.Sender, pool []byte, rate float64, each time.Duration) error {
 	var number uint64
 	var msg []byte
 	for until.Err() == nil {
@@ -151,7 +154,7 @@ func sendSoakStreams(ctx, until context.Context, s *norm.Sender, pool []byte, ra
 			return err
 		}
 		begin, written := time.Now(), 0
-		for time.Since(begin) < 5*time.Minute && until.Err() == nil {
+		for time.Since(begin) < each && until.Err() == nil {
 			msg = appendMessage(msg[:0], pool, number)
 			if err := w.WriteMessage(ctx, msg); err != nil {
 				return err

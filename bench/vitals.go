@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 )
@@ -41,4 +42,17 @@ func residentKiB(pid string) int {
 		}
 	}
 	return 0
+}
+
+// writeHeap writes a profile of what is on the heap to a file, if one is named.
+func writeHeap(path string) {
+	if path == "" {
+		return
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return // it is only there to find out why a soak failed
+	}
+	defer f.Close()
+	pprof.Lookup("heap").WriteTo(f, 0)
 }

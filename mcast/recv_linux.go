@@ -2,8 +2,10 @@ package mcast
 
 import (
 	"net/netip"
+	"runtime"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -156,6 +158,12 @@ func (r *receiver) unstash(ps []datagram.Packet) int {
 func (r *receiver) recvmmsg(fd uintptr, ps []datagram.Packet) (n int, again bool, err error) {
 	r.prepare(ps)
 	got, errno := retry(unix.SYS_RECVMMSG, fd, unsafe.Pointer(&r.msgs[0]), uintptr(len(ps)), unix.MSG_DONTWAIT)
+	if errno == unix.EAGAIN && r.cfg.spin > 0 {
+		for end := time.Now().Add(r.cfg.spin); errno == unix.EAGAIN && time.Now().Before(end); {
+			runtime.Gosched() // who is waiting for what came before runs first
+			got, errno = retry(unix.SYS_RECVMMSG, fd, unsafe.Pointer(&r.msgs[0]), uintptr(len(ps)), unix.MSG_DONTWAIT)
+		}
+	}
 	if errno == 0 {
 		n = r.deliver(ps[:got])
 	}

@@ -6,6 +6,7 @@ package drive
 import (
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -215,6 +216,7 @@ func (l *Loop) reader() {
 			l.handle(now, b)
 			l.free <- b
 			l.give(l.turn(now))
+			runtime.Gosched() // for whom it was runs before the next batch is looked for
 		case n > 0:
 			l.waiting.Add(1)
 			select {

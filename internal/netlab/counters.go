@@ -122,3 +122,30 @@ func Monotonic() float64 {
 	}
 	return float64(ts.Sec) + float64(ts.Nsec)/1e9
 }
+
+// Backlog returns how many bytes wait for the link to a receiver: with Config.Rate, what
+// the sender is too fast by.
+func (l *Lab) Backlog(receiver *Host) (bytes int, err error) {
+	if l.bridge == nil {
+		return 0, errors.New("netlab: there is no bridge")
+	}
+	out, err := l.bridge.Command("tc", "-s", "qdisc", "show", "dev", receiver.Name+"p").Output()
+	if err != nil {
+		return 0, err
+	}
+	_, rest, ok := strings.Cut(string(out), "backlog ")
+	if !ok {
+		return 0, fmt.Errorf("netlab: tc says %q", out)
+	}
+	var unit string
+	if _, err := fmt.Sscanf(rest, "%d%s", &bytes, &unit); err != nil {
+		return 0, err
+	}
+	switch unit[0] { // of 1,024
+	case 'K':
+		bytes <<= 10
+	case 'M':
+		bytes <<= 20
+	}
+	return bytes, nil
+}

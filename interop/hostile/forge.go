@@ -15,6 +15,7 @@ type forger func(a *Attacker, v *victim, b []byte) ([]byte, error)
 var forgers = map[string]forger{
 	"nacks":   forgeNack,
 	"fti":     forgeFTI,
+	"blocks":  forgeBlock,
 	"objects": forgeObject,
 	"streams": forgeStream,
 	"senders": forgeSender,
@@ -36,6 +37,7 @@ func init() {
 //   - nacks: repair of everything that was sent, symbols, blocks and objects, is asked
 //     for in the name of ever new receivers
 //   - fti: messages of the sender's object with other FEC parameters
+//   - blocks: one symbol each of ever new blocks of one large object
 //   - objects: ever new objects of the sender, of absurd sizes and numbers
 //   - streams: ever new streams of the sender
 //   - senders: ever new senders
@@ -113,6 +115,14 @@ func forgeFTI(a *Attacker, v *victim, b []byte) ([]byte, error) {
 	m.FTI.SymbolSize = uint16(1 + a.rand.IntN(1400))
 	m.FTI.MaxBlockLen = uint32(1 + a.rand.IntN(200))
 	m.Payload = m.Payload[:min(len(m.Payload), int(m.FTI.SymbolSize))]
+	return a.codec.AppendData(b, &m)
+}
+
+func forgeBlock(a *Attacker, v *victim, b []byte) ([]byte, error) {
+	m := a.data(v)
+	m.Source, m.Object = 0x66000001, 1
+	m.ID.SBN = a.rand.Uint32() >> 12
+	m.FTI.TransferLength = 1 << 36
 	return a.codec.AppendData(b, &m)
 }
 

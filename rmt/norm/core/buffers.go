@@ -11,6 +11,9 @@ type bufferPool struct {
 	spare  [2][]*rxBlock // of small blocks, and of large ones
 }
 
+// maxIdle is how much is kept for reuse at least, and more only as long as more is in use.
+const maxIdle = 16 << 20
+
 // bufferCost is what a buffer of n bytes counts for: with the record of its block,
 // which for the smallest symbols is the larger part.
 func bufferCost(n int) int64 { return int64(n) + 256 }
@@ -64,11 +67,14 @@ func (p *bufferPool) put(b []byte) {
 	if len(b) == 0 {
 		return
 	}
+	p.inUse -= bufferCost(len(b))
+	if p.idle >= max(p.inUse, maxIdle) {
+		return // what was needed once need not be kept for ever
+	}
 	if p.bySize == nil {
 		p.bySize = make(map[int][][]byte)
 	}
 	p.bySize[len(b)] = append(p.bySize[len(b)], b)
-	p.inUse -= bufferCost(len(b))
 	p.idle += bufferCost(len(b))
 }
 

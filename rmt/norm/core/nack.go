@@ -93,19 +93,19 @@ func (n *nackState) consider(m *remote, limit position) bool {
 }
 
 // Of what is asked for in vain: after quietCycles we no longer keep silent because others
-// ask for it, who may not be who they say; after patientCycles each cycle lasts twice as
-// long as the one before, up to maxPatience times.
+// ask for it, who may not be who they say; after patientCycles there are no less than
+// vainPause between two cycles, however short a round trip the sender says there is.
 const (
 	quietCycles   = 2
 	patientCycles = 4
-	maxPatience   = 64
+	vainPause     = 10 * time.Millisecond
 )
 
 // hold begins the hold-off: the sender's worst-case time to answer.
 func (n *nackState) hold(m *remote, now time.Time) {
 	wait := time.Duration(m.backoff+2) * m.grtt
 	if n.vain > patientCycles {
-		wait *= time.Duration(min(1<<min(n.vain-patientCycles, 10), maxPatience))
+		wait = max(wait, vainPause)
 	}
 	n.phase, n.until, n.asked = nackHoldoff, now.Add(wait), now
 }
@@ -141,11 +141,18 @@ func (n *nackState) advance(m *remote, now time.Time) {
 		limit = n.confines
 	}
 	at, need := m.earliestNeed(limit)
+	if !need && !n.confined {
+		// Or is it kept where it is, by somebody who asks for what is before?
+		if at, need = m.earliestNeed(n.limit); need && n.vain > quietCycles {
+			limit = n.limit
+		}
+	}
 	if need && at == n.vainAt {
 		n.vain++
 	} else {
 		n.vain, n.vainAt = 0, at
 	}
+	_, need = m.earliestNeed(limit)
 	n.hold(m, now)
 	if !need {
 		return

@@ -118,7 +118,7 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 		record := recordCost(o.part.BlockLen(sbn) + int(o.oti.Parity))
 		r.buffers.inUse += record
 		data := get()
-		for data == nil && (o.yieldHeld(m, sbn) || m.yield(o, sbn)) {
+		for data == nil && (r.share(m) || o.yieldHeld(m, sbn) || m.yield(o, sbn)) {
 			data = get()
 		}
 		if i, _ = o.find(sbn); data == nil || len(o.blocks) >= maxOpenBlocks {

@@ -116,7 +116,10 @@ type Receiver struct {
 	ackContent []byte
 	squeezed   time.Time // until then no stream gives way to another
 	stats      ReceiverStats
-	data       wire.Data // scratch, so that parsing does not allocate
+	data       wire.Data  // scratch, so that parsing does not allocate
+	holdings   []holding  // scratch
+	greedy     netip.Addr // who has found nobody with more memory
+	greedyTill time.Time
 }
 
 var _ engine.Engine = (*Receiver)(nil)
@@ -171,6 +174,9 @@ func (r *Receiver) Stored(now time.Time, key ObjectKey, err error) {
 
 // Stats returns the counters.
 func (r *Receiver) Stats() ReceiverStats { return r.stats }
+
+// Clashes returns how many senders appeared under the node ID of another.
+func (r *Receiver) Clashes() uint64 { return r.stats.Clashes }
 
 // Idle reports whether no sender is expected to ask for anything more: each has said
 // goodbye or has been silent for a while, and nothing is under way.
@@ -356,7 +362,7 @@ func (r *Receiver) sender(h *wire.Sender, p *datagram.Packet) *remote {
 		before, m = m, nil
 	}
 	if m == nil {
-		if len(r.order) >= r.cfg.MaxSenders && !r.makeRoom() {
+		if len(r.order) >= r.cfg.MaxSenders && !r.makeRoom(p.Src.Addr()) {
 			r.stats.Refused++
 			return nil
 		}
@@ -391,8 +397,13 @@ func (r *Receiver) supersede(key SenderKey, instance uint16) {
 }
 
 // makeRoom forgets the sender silent for longest, unless it was heard just now: a
-// stranger inventing node IDs must not drive out those who are sending.
-func (r *Receiver) makeRoom() bool {
+// stranger inventing node IDs must not drive out those who are sending, nor keep others
+// from beginning to.
+func (r *Receiver) makeRoom(host netip.Addr) bool {
+	if m := r.crowded(host); m != nil {
+		r.forget(m, ErrSenderSilent)
+		return true
+	}
 	oldest := r.order[0]
 	for _, m := range r.order {
 		if m.heard.Before(oldest.heard) {

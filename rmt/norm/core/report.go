@@ -14,6 +14,7 @@ type RemoteReport struct {
 	GRTT                      time.Duration // as it advertises it
 	RTT                       time.Duration // to it, as it measured it for us; 0 is not known
 	Rate                      float64       // what comes from it, in bits per second of UDP payload; 0 is not known
+	Loss                      float64       // loss event rate (RFC 5348) of what comes from it
 	Receiving, Stored, Failed int           // objects it was heard of lately
 	Left                      bool          // it has said goodbye
 }
@@ -22,7 +23,7 @@ type RemoteReport struct {
 func (r *Receiver) Senders(dst []RemoteReport) []RemoteReport {
 	for _, m := range r.order {
 		p := RemoteReport{
-			Key: m.key, Instance: m.instance, Heard: m.heard, GRTT: m.grtt, RTT: m.cc.rtt, Rate: 8 * m.cc.meter.Received(), Left: m.left,
+			Key: m.key, Instance: m.instance, Heard: m.heard, GRTT: m.grtt, RTT: m.cc.rtt, Rate: 8 * m.cc.meter.Received(), Loss: m.cc.meter.Report().Loss, Left: m.left,
 		}
 		for _, o := range m.objects {
 			switch {
@@ -45,13 +46,14 @@ type NodeReport struct {
 	Node  wire.NodeID
 	Heard time.Time     // its last message
 	RTT   time.Duration // 0 is not known
+	Nacks uint64        // received of it
 	Acked int           // objects in the cache that it has confirmed
 }
 
 // Receivers appends a report of each receiver heard of to dst, in order of appearance.
 func (s *Sender) Receivers(dst []NodeReport) []NodeReport {
 	for _, n := range s.nodes.order {
-		p := NodeReport{Node: n.id, Heard: n.heard, RTT: n.rtt}
+		p := NodeReport{Node: n.id, Heard: n.heard, RTT: n.rtt, Nacks: n.nacks}
 		for _, o := range s.objects {
 			if len(o.acked) > 0 && o.acked[n.id] {
 				p.Acked++

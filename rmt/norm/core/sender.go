@@ -220,6 +220,7 @@ func (s *Sender) add(spec ObjectSpec, stream bool) (*txObject, error) {
 		}
 		s.drop(0)
 	}
+	s.dropStreams()
 	o := &txObject{
 		id: s.nextID, spec: spec, oti: oti, part: part,
 		hasInfo: spec.Info != nil || spec.Size == 0, // an empty object needs a message of its own
@@ -241,6 +242,16 @@ func (s *Sender) add(spec ObjectSpec, stream bool) (*txObject, error) {
 	s.nextID++
 	s.flush.stop()
 	return o, nil
+}
+
+// dropStreams forgets the streams that are over: unlike other objects they hold what can
+// be asked for in memory.
+func (s *Sender) dropStreams() {
+	for i := len(s.objects) - 1; i >= 0; i-- {
+		if o := s.objects[i]; o.over && o.stream != nil {
+			s.drop(i)
+		}
+	}
 }
 
 // Cancel calls an object off. Receivers that ask for it are told so.
@@ -378,7 +389,7 @@ func (s *Sender) nextTransmit() time.Time {
 	if s.sendable() {
 		next = s.now
 	}
-	next = engine.Earliest(next, s.flush.next())
+	next = engine.Earliest(next, s.flush.next(s))
 	next = engine.Earliest(next, s.adv.next())
 	next = engine.Earliest(next, s.squelch.next())
 	next = engine.Earliest(next, s.eot.next())

@@ -19,6 +19,7 @@ type flushState struct {
 	complete bool // RobustFactor times without an answer
 	sent     int
 	due      time.Time
+	busy     time.Time // since when repairs keep it from being sent; zero if none do
 
 	// The watermark: the object being confirmed, oldest first.
 	object   *txObject
@@ -36,13 +37,13 @@ func (f *flushState) restart() {
 	f.attempts = 0
 }
 
-func (f *flushState) next() time.Time {
+func (f *flushState) next(s *Sender) time.Time {
 	var next time.Time
 	if f.running {
 		next = f.due
 	}
 	if o := f.object; o != nil {
-		next = engine.Earliest(next, f.askAt(o))
+		next = engine.Earliest(next, f.askAt(s, o))
 	}
 	if o := f.object; o != nil && o.stream != nil && !o.sent && o.stream.spec.DropAfter > 0 {
 		next = engine.Earliest(next, o.stream.marks.since.Add(o.stream.spec.DropAfter))
@@ -60,6 +61,14 @@ func (f *flushState) advance(s *Sender, now time.Time) {
 func (f *flushState) begin(s *Sender, now time.Time) {
 	o := s.lastSent()
 	idle := o != nil && !s.repairs.collecting() && !s.repairs.pending(s)
+	switch {
+	case idle || o == nil:
+		f.busy = time.Time{}
+	case f.busy.IsZero():
+		f.busy = now
+	case now.Sub(f.busy) >= s.askBusy():
+		idle, f.complete = true, false // ask once in between
+	}
 	switch {
 	case !idle:
 		f.running = false
@@ -225,6 +234,7 @@ func (f *flushState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool
 	last := s.lastSent()
 	f.append(s, last, last.last(), nil, p)
 	f.due = now.Add(s.repeatFlush(f.sent))
+	f.busy = time.Time{}
 	f.sent++
 	if f.sent >= s.cfg.RobustFactor {
 		f.running, f.complete = false, true
@@ -232,14 +242,16 @@ func (f *flushState) transmit(s *Sender, now time.Time, p *datagram.Packet) bool
 	return true
 }
 
-// askBusy is how much later confirmations are asked for while repairs are due: somebody
-// may ask for repair for ever.
-const askBusy = 500 * time.Millisecond
+// askBusy is how much later the group is asked while repairs are due: somebody may ask for
+// repair for ever, and others would not be heard. It is longer than a few cycles of repair.
+func (s *Sender) askBusy() time.Duration {
+	return max(100*time.Millisecond, 4*time.Duration(s.cfg.Backoff+1)*s.grtt.advertised())
+}
 
 // askAt is when confirmations of o are asked for.
-func (f *flushState) askAt(o *txObject) time.Time {
+func (f *flushState) askAt(s *Sender, o *txObject) time.Time {
 	if o.busy() {
-		return f.ackDue.Add(askBusy)
+		return f.ackDue.Add(s.askBusy())
 	}
 	return f.ackDue
 }
@@ -248,7 +260,7 @@ func (f *flushState) askAt(o *txObject) time.Time {
 // wait for the data behind it.
 func (f *flushState) transmitWatermark(s *Sender, now time.Time, p *datagram.Packet) bool {
 	o := f.object
-	if o == nil || o.over || s.repairs.object == o || now.Before(f.askAt(o)) {
+	if o == nil || o.over || s.repairs.object == o || now.Before(f.askAt(s, o)) {
 		return false
 	}
 	f.append(s, o, o.watermark(), f.nodes(s, o), p)
@@ -316,8 +328,7 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Acks++
-	s.ration.heard(now, p.Src.Addr())
-	s.heard(now, p.Src, &m.Feedback, p.Dst.IsValid() && !p.Dst.Addr().IsMulticast())
+	s.heard(now, &m.Feedback, p)
 	if m.AckType != wire.AckFlush {
 		return
 	}

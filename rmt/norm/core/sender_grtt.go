@@ -37,6 +37,48 @@ type grttEstimator struct {
 	low       time.Duration // the time a segment takes at the set rate
 	coded     time.Duration // what quantized was computed from
 	quantized uint8
+
+	hosts map[netip.Addr]hostRTT // as far as they were believed
+}
+
+type hostRTT struct {
+	rtt time.Duration
+	at  time.Time
+}
+
+// Of so many hosts the last round-trip time is remembered, for so long.
+const (
+	rttHosts  = 64
+	rttMemory = 3 * idleProbeInterval
+)
+
+// believe bounds what one host says its round-trip time is by what the others say, if
+// there are others: it alone cannot have the group wait for long.
+func (g *grttEstimator) believe(now time.Time, host netip.Addr, rtt time.Duration) time.Duration {
+	if !host.IsValid() {
+		return rtt
+	}
+	var others time.Duration
+	var oldest netip.Addr
+	for a, h := range g.hosts {
+		if o := g.hosts[oldest]; !oldest.IsValid() || h.at.Before(o.at) || h.at.Equal(o.at) && a.Less(oldest) {
+			oldest = a
+		}
+		if a != host && now.Sub(h.at) < rttMemory {
+			others = max(others, h.rtt)
+		}
+	}
+	if others > 0 {
+		rtt = min(rtt, maxGrowth*max(others, g.cfg.MinGRTT))
+	}
+	if g.hosts == nil {
+		g.hosts = make(map[netip.Addr]hostRTT)
+	}
+	if _, known := g.hosts[host]; !known && len(g.hosts) >= rttHosts {
+		delete(g.hosts, oldest)
+	}
+	g.hosts[host] = hostRTT{rtt, now}
+	return rtt
 }
 
 func (g *grttEstimator) init(cfg *SenderConfig) {
@@ -184,21 +226,26 @@ func (g *grttEstimator) wake(now time.Time) {
 }
 
 // heard notes a receiver and its round-trip time.
-func (s *Sender) heard(now time.Time, src netip.AddrPort, f *wire.Feedback, unicast bool) {
+func (s *Sender) heard(now time.Time, f *wire.Feedback, p *datagram.Packet) {
+	unicast := unicastTo(p)
+	s.ration.heard(now, p.Src.Addr())
 	known := len(s.nodes.byID)
 	n := s.nodes.get(f.Source, now)
 	s.endgame.heard(len(s.nodes.byID) > known)
-	n.from(s, src)
+	n.from(s, p.Src)
 	if unicast && f.HasCC && s.recent(f.CC.Sequence) && len(s.nodes.order) > smallGroup {
 		s.adv.answer(now, &f.CC)
 	}
 	rtt := s.roundTrip(now, f)
 	if rtt > 0 {
 		n.rtt = rtt
-		s.grtt.sample(n, rtt)
+		s.grtt.sample(n, s.grtt.believe(now, p.Src.Addr(), rtt))
 	}
 	s.cc.feedback(s, now, f, rtt)
 }
+
+// unicastTo reports whether a message came to this host alone.
+func unicastTo(p *datagram.Packet) bool { return p.Dst.IsValid() && !p.Dst.Addr().IsMulticast() }
 
 // recent reports whether feedback for a probe is worth telling the group: with control
 // on, probes come faster than receivers answer.
@@ -231,6 +278,7 @@ type node struct {
 	id    wire.NodeID
 	heard time.Time
 	rtt   time.Duration
+	nacks uint64
 
 	outlier   time.Duration // its last sample, if that was out of proportion
 	outlierAt uint16        // the newest probe then

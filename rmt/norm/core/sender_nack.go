@@ -18,10 +18,9 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 		return
 	}
 	s.stats.Nacks++
-	unicast := p.Dst.IsValid() && !p.Dst.Addr().IsMulticast()
-	s.heard(now, p.Src, &m.Feedback, unicast)
+	s.heard(now, &m.Feedback, p)
+	s.nodes.get(m.Source, now).nacks++
 	host := p.Src.Addr()
-	s.ration.heard(now, host)
 	var in intake
 	in.begin(s, now)
 	in.block.symbols = s.asked
@@ -42,7 +41,7 @@ func (s *Sender) handleNack(now time.Time, p *datagram.Packet) {
 		if s.endgame.running {
 			s.flush.ackDue = now // right behind the repairs
 		}
-		if unicast {
+		if unicastTo(p) {
 			s.adv.ask(now) // the group did not hear this one
 		}
 		if !in.hold {

@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// What one host may have sent again while there is something else to send: an eighth of
-// the rate, and half a second of the rate at once. It is enough for a loss of an eighth,
-// and for as much of a higher one as the others of the group do not have too. All
-// together may have half of it. Whoever asks for more gets it when there is nothing new to
-// send. Nobody can know whether a host lacks what it asks for: without this, one that asks
-// for everything again and again would be all the sender works for.
+// What one host may have sent again while there is something else to send: a tenth of the
+// rate, and what that is in half a second at once. It is enough for a loss of a tenth, and
+// for as much of a higher one as the others of the group do not have too. All together may
+// have half of it, and so may each when there is nothing else to send. Nobody can know
+// whether a host lacks what it asks for: without this, one that asks for everything again
+// and again would be all the sender works for.
 //
 // A sender that hears of no more than one host refuses it nothing.
 const (
-	rationShare  = 8 // of the rate, one of so many parts
-	rationAll    = 2 // the same for all hosts together
-	rationDepth  = 4 * time.Second
-	leastRation  = 64   // symbols at once, at any rate
-	restRation   = 1024 // symbols at once, when there is nothing else to send
-	rationHosts  = 256  // remembered
+	rationShare  = 10 // of the rate, one of so many parts
+	rationAll    = 2  // the same for all hosts together
+	rationDepth  = time.Second / 2
+	leastRation  = 64  // symbols at once, at any rate
+	rationHosts  = 256 // remembered
 	rationMemory = 10 * time.Second
 )
 
@@ -74,7 +73,7 @@ func (r *ration) of(s *Sender, now time.Time, host netip.Addr) int {
 	r.all.refill(now, perSecond/rationAll)
 	n := int(min(h.left, r.all.left))
 	if s.resting() {
-		n = max(n, restRation)
+		n = max(int(r.all.left), leastRation)
 	}
 	return max(n, 0)
 }

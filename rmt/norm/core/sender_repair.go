@@ -160,7 +160,8 @@ func (r *repairSet) popBlock() (need blockNeed, whole, ok bool) {
 
 // A repairCycle is the sender's rhythm of RFC 5740 section 5.4.1: NACKs are
 // collected for (K+1)*GRTT, then acted upon, then for one GRTT only what lies
-// ahead of the transmit position is taken in.
+// ahead of the transmit position is taken in. Where receivers are told not to back off, K
+// is 0, each is answered at once: whoever wants that has few of them, and no time.
 type repairCycle struct {
 	collectUntil time.Time // zero when not collecting
 	holdUntil    time.Time
@@ -179,7 +180,11 @@ func (c *repairCycle) collecting() bool { return !c.collectUntil.IsZero() }
 
 // collect begins the aggregation period when there is none.
 func (c *repairCycle) collect(s *Sender, now time.Time) {
-	if !c.collecting() {
+	switch {
+	case c.collecting():
+	case s.cfg.Backoff == 0:
+		c.collectUntil = now
+	default:
 		c.collectUntil = now.Add(s.aggregation())
 	}
 }
@@ -197,7 +202,9 @@ func (c *repairCycle) advance(s *Sender, now time.Time) {
 			o.active = now
 		}
 	}
-	c.holdUntil = now.Add(s.holdoff())
+	if s.cfg.Backoff > 0 {
+		c.holdUntil = now.Add(s.holdoff())
+	}
 }
 
 // pending reports whether repairs are to be sent.

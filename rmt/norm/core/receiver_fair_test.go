@@ -1,0 +1,111 @@
+package core
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// A host that fills all memory with blocks it never completes, from as many senders as
+// there may be, keeps nobody from beginning to send, nor from being received.
+func TestGreedyHost(t *testing.T) {
+	r, err := NewReceiver(ReceiverConfig{NodeID: 2, BufferBytes: 1 << 20, MaxSenders: 4, MaxObjects: 8, Rand: rand.New(rand.NewPCG(1, 2))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1000, 0)
+	send := func(from datagram.Packet, node wire.NodeID, id fec.PayloadID, length uint64) {
+		oti := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: length, SymbolSize: 1000, MaxBlockLen: 16, Parity: 4, M: 8}
+		from.Data, err = wire.Codec{}.AppendData(nil, &wire.Data{
+			Sender: wire.Sender{Source: node, InstanceID: 1, GRTT: 100}, FEC: oti.EncodingID, Object: 1, ID: id, HasFTI: true, FTI: oti, Payload: make([]byte, 1000),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Handle(now, &from)
+		now = now.Add(100 * time.Microsecond)
+	}
+	bad, good := datagram.Packet{Src: attacker}, datagram.Packet{Src: senderAddr}
+	rng := rand.New(rand.NewPCG(3, 4))
+	forge := func(n int) {
+		for range n {
+			send(bad, wire.NodeID(20+rng.IntN(4)), fec.PayloadID{SBN: rng.Uint32() >> 10, ESI: rng.Uint32() % 16}, 1<<36)
+		}
+	}
+	forge(1000)
+	if n := len(r.order); n != 4 {
+		t.Fatalf("%d senders", n)
+	}
+	done := 0
+	for sbn := range uint32(20) {
+		for esi := range uint32(16) {
+			send(good, 1, fec.PayloadID{SBN: sbn, ESI: esi}, 20*16*1000)
+			forge(3)
+		}
+		for e, ok := r.Event(); ok; e, ok = r.Event() {
+			if e.Type == BlockReceived && e.Key.Sender.Node == 1 {
+				done++
+				r.Release(e.Data)
+			}
+		}
+		forge(20)
+	}
+	if done != 20 {
+		t.Errorf("%d of 20 blocks of the honest sender: %+v", done, r.Stats())
+	}
+	if p := &r.buffers; p.inUse > p.limit || p.inUse < 0 {
+		t.Errorf("%d of %d bytes in use", p.inUse, p.limit)
+	}
+	// Of two hosts each keeps what it has.
+	before := len(r.order)
+	for node := range wire.NodeID(100) {
+		send(bad, 100+node, fec.PayloadID{}, 1<<36)
+	}
+	if r.senders[SenderKey{1, senderAddr}] == nil || len(r.order) != before {
+		t.Errorf("the honest sender was driven out; %d senders", len(r.order))
+	}
+}
+
+// Of two senders with one node ID the first is answered as ever, the second alone at its
+// address: what it sends must not have the first one repair anything.
+func TestClaimedNodeID(t *testing.T) {
+	group := netip.MustParseAddrPort("239.1.2.3:6003")
+	r, err := NewReceiver(ReceiverConfig{NodeID: 2, Group: group, Rand: rand.New(rand.NewPCG(1, 2))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1000, 0)
+	oti := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 1 << 20, SymbolSize: 1000, MaxBlockLen: 16, Parity: 4, M: 8}
+	for sbn := range uint32(40) { // with every second block left out
+		for _, from := range []netip.AddrPort{senderAddr, attacker} {
+			b, err := wire.Codec{}.AppendData(nil, &wire.Data{
+				Sender: wire.Sender{Source: 1, InstanceID: 1, GRTT: 100}, FEC: oti.EncodingID, Object: 1, ID: fec.PayloadID{SBN: 2 * (sbn % 20)}, HasFTI: true, FTI: oti, Payload: make([]byte, 1000),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Handle(now, &datagram.Packet{Data: b, Src: from})
+		}
+		now = now.Add(10 * time.Millisecond)
+		r.Advance(now)
+	}
+	said := map[netip.AddrPort]int{}
+	for range 100 {
+		now = now.Add(100 * time.Millisecond)
+		r.Advance(now)
+		for p := (datagram.Packet{}); r.Transmit(now, &p); p = (datagram.Packet{}) {
+			said[p.Dst]++
+		}
+	}
+	if said[group] == 0 || said[attacker] == 0 || len(said) != 2 {
+		t.Errorf("said to %v", said)
+	}
+	if r.Stats().Clashes != 1 {
+		t.Errorf("%d clashes", r.Stats().Clashes)
+	}
+}
