@@ -32,7 +32,6 @@ type Receiver struct {
 	reports reports[ReceiverReport]
 
 	streams map[core.ObjectKey]*StreamReader // the owner's
-	warned  bool                             // of a node ID that several have; the owner's
 
 	mu      sync.Mutex
 	waiting []result        // for Objects
@@ -152,10 +151,6 @@ func (r *Receiver) Stats() (st ReceiverStats) {
 func (r *Receiver) drain(now time.Time) {
 	for _, b := range r.store.released() {
 		r.engine.Release(b)
-	}
-	if !r.warned && r.cfg.Logger != nil && r.engine.Clashes() > 0 {
-		r.warned = true
-		r.cfg.Logger.Warn("norm receiver: several senders have one node ID; give each its own, or look for an intruder")
 	}
 	for e, ok := r.engine.Event(); ok; e, ok = r.engine.Event() {
 		if e.Type == core.SenderClash {

@@ -175,9 +175,6 @@ func (r *Receiver) Stored(now time.Time, key ObjectKey, err error) {
 // Stats returns the counters.
 func (r *Receiver) Stats() ReceiverStats { return r.stats }
 
-// Clashes returns how many senders appeared under the node ID of another.
-func (r *Receiver) Clashes() uint64 { return r.stats.Clashes }
-
 // Idle reports whether no sender is expected to ask for anything more: each has said
 // goodbye or has been silent for a while, and nothing is under way.
 func (r *Receiver) Idle(now time.Time) bool {
