@@ -91,7 +91,7 @@ func TestClaimedNodeID(t *testing.T) {
 			}
 			r.Handle(now, &datagram.Packet{Data: b, Src: from})
 		}
-		now = now.Add(10 * time.Millisecond)
+		now = now.Add(20 * time.Millisecond)
 		r.Advance(now)
 	}
 	said := map[netip.AddrPort]int{}

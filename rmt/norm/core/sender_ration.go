@@ -1,32 +1,35 @@
 package core
 
 import (
+	"maps"
 	"math"
 	"net/netip"
 	"time"
 )
 
-// What one host may have sent again while there is something else to send: a tenth of the
-// rate, and what that is in half a second at once. It is enough for a loss of a tenth, and
-// for as much of a higher one as the others of the group do not have too. All together may
-// have half of it, and so may each when there is nothing else to send. Nobody can know
-// whether a host lacks what it asks for: without this, one that asks for everything again
-// and again would be all the sender works for.
+// What one host may have sent again while there is something else to send: its part of half
+// the rate, as many parts as there are hosts, but no less than a tenth of the whole, and
+// what that is in half a second at once. It is enough for a loss of a tenth, and for as
+// much of a higher one as the others of the group do not have too. All together may have
+// half of it, and so may each when there is nothing else to send. Nobody can know whether a
+// host lacks what it asks for: without this, one that asks for everything again and again
+// would be all the sender works for.
 //
 // A sender that hears of no more than one host refuses it nothing.
 const (
-	rationShare  = 10 // of the rate, one of so many parts
-	rationAll    = 2  // the same for all hosts together
+	rationAll    = 2 // of the rate, one of so many parts for all hosts together
+	rationParts  = 5 // of that, at most so many for the hosts
 	rationDepth  = time.Second / 2
-	leastRation  = 64  // symbols at once, at any rate
+	leastRation  = 2   // blocks at once, at any rate
 	rationHosts  = 256 // remembered
 	rationMemory = 10 * time.Second
 )
 
 // A ration is what hosts may still ask for, in symbols.
 type ration struct {
-	hosts map[netip.Addr]*allowance
-	all   allowance
+	hosts   map[netip.Addr]*allowance
+	all     allowance
+	counted time.Time // when those silent for long were last forgotten
 
 	// The two hosts heard last.
 	last, other     netip.Addr
@@ -38,9 +41,10 @@ type allowance struct {
 	at   time.Time // when left was true
 }
 
-// refill adds what is due since, at so many symbols a second.
-func (a *allowance) refill(now time.Time, perSecond float64) {
-	most := max(perSecond*rationDepth.Seconds(), leastRation)
+// refill adds what is due since, at so many symbols a second, up to what half a second
+// brings and no less than least.
+func (a *allowance) refill(now time.Time, perSecond, least float64) {
+	most := max(perSecond*rationDepth.Seconds(), least)
 	if a.at.IsZero() {
 		a.left = most
 	} else {
@@ -64,16 +68,22 @@ func (r *ration) of(s *Sender, now time.Time, host netip.Addr) int {
 	if alone || !host.IsValid() || rate <= 0 {
 		return math.MaxInt
 	}
-	perSecond := float64(rate) / float64(8*s.cfg.SegmentSize)
+	if now.Sub(r.counted) > time.Second {
+		r.counted = now
+		maps.DeleteFunc(r.hosts, func(_ netip.Addr, h *allowance) bool { return now.Sub(h.at) > rationMemory })
+	}
 	h := r.hosts[host]
 	if h == nil {
 		h = r.add(host)
 	}
-	h.refill(now, perSecond/rationShare)
-	r.all.refill(now, perSecond/rationAll)
+	perSecond := float64(rate) / float64(8*s.cfg.SegmentSize) / rationAll
+	least := float64(leastRation * (s.cfg.BlockSize + s.cfg.Parity))
+	// The host itself is there, and another was heard.
+	h.refill(now, perSecond/float64(min(max(len(r.hosts), 2), rationParts)), least)
+	r.all.refill(now, perSecond, least)
 	n := int(min(h.left, r.all.left))
 	if s.resting() {
-		n = max(int(r.all.left), leastRation)
+		n = int(max(r.all.left, least))
 	}
 	return max(n, 0)
 }
