@@ -174,3 +174,28 @@ func TestField16FromLibnorm(t *testing.T) {
 		t.Logf("receiver %d: %d NACKs, %d suppressed, %d symbols recovered", i, st.Nacks, st.Suppressed, st.Recovered)
 	}
 }
+
+// TestField16OddFromLibnorm reads a stream of segments that are all short and of an odd
+// length. Of such blocks libnorm's parity over GF(2^16) is cut off in the midst of an
+// element: none of it is used, and nothing of the stream is missing or wrong.
+func TestField16OddFromLibnorm(t *testing.T) {
+	libnorm.Build(t)
+	lab := netlab.New(t, netlab.Config{Receivers: 2, Loss: 5, Back: 5})
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	content := object(5 * 700)
+	rs := ours(t, lab.Receivers, norm.ReceiverConfig{})
+	send := peer(t, lab.Sender, "send --id=1 --rate=5e6 --grtt=0.01 --ack=11 --ack=12 --block=%d --parity=%d --segment=%d --linger=1 --seconds=60 --stream-buffer=2000000 --flush=active --chunk=5 stream:%s",
+		wideBlock, wideParity, wideSegment, stored(t, content))
+	malformed := uint64(0)
+	for i, g := range readStreams(ctx, rs) {
+		st := rs[i].Stats()
+		if malformed += st.Malformed; g.err != nil || !bytes.Equal(g.content, content) || st.Recovered > 0 {
+			t.Errorf("receiver %d: %v, %s; libnorm said %q; %+v", i, g.err, differ(g.content, content), send.Said(), st)
+		}
+		t.Logf("receiver %d: %d NACKs, %d pieces of parity dropped", i, st.Nacks, st.Malformed)
+	}
+	if malformed == 0 {
+		t.Error("there was no parity: this shows nothing")
+	}
+}

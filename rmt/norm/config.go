@@ -239,8 +239,9 @@ type ReceiverConfig struct {
 	// Scheme overrides the registered FEC codes by encoding ID.
 	Scheme func(fec.EncodingID) (fec.Scheme, error)
 
-	// BufferBytes bounds the memory for blocks being received and written.
-	// Default 64 MiB.
+	// BufferBytes bounds the memory for blocks being received and written. A
+	// block may take a quarter of it; objects with longer ones end with an
+	// error. Default 64 MiB.
 	BufferBytes int64
 
 	// MaxMemory bounds data objects, being received or waiting in Objects,

@@ -20,6 +20,7 @@ type rxBlock struct {
 	parity []paritySymbol
 	free   int   // all places from here on are taken
 	stream bool  // counts as a stream's
+	bare   bool  // its parity is of no use
 	record int64 // what this record counts for beyond what bufferCost says
 }
 

@@ -19,7 +19,7 @@ import (
 // TestSymbolSet compares sets with maps.
 func TestSymbolSet(t *testing.T) {
 	rng := rand.New(rand.NewPCG(16, 8))
-	for range 2000 {
+	for range 500 {
 		top := pick(dice{rng}, 10, 64, 65, 255, 256, 257, 300, 1000, maxSymbols)
 		var s, u symbolSet
 		in, also := map[int]bool{}, map[int]bool{}

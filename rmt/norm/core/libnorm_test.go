@@ -73,20 +73,19 @@ func TestField16WithoutFTI(t *testing.T) {
 // odd number of bytes, half of the last element of GF(2^16) is missing, and what it would
 // recover is wrong in its last byte.
 func TestOddParity(t *testing.T) {
-	r, err := NewReceiver(ReceiverConfig{NodeID: 2, Rand: rand.New(rand.NewPCG(1, 2))})
-	if err != nil {
-		t.Fatal(err)
+	s := newScripted(t)
+	oti := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 200, SymbolSize: 100, MaxBlockLen: 300, Parity: 20, M: 16, G: 1}
+	s.data(3, 0, fec.PayloadID{}, oti)
+	for range 2 {
+		s.hear(wire.Codec{FTI: wire.FTINRL}.AppendData(nil, &wire.Data{
+			Sender: scriptedSender, FEC: oti.EncodingID, Object: 3, ID: fec.PayloadID{ESI: 2}, HasFTI: true, FTI: oti, Payload: make([]byte, 99),
+		}))
 	}
-	oti := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 99, SymbolSize: 100, MaxBlockLen: 300, Parity: 20, M: 16, G: 1}
-	b, err := wire.Codec{FTI: wire.FTINRL}.AppendData(nil, &wire.Data{
-		Sender: wire.Sender{Source: 1, InstanceID: 1, GRTT: 100, Backoff: 4}, FEC: oti.EncodingID, Object: 3,
-		ID: fec.PayloadID{ESI: 1}, HasFTI: true, FTI: oti, Payload: make([]byte, 99),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Handle(netem.Start, &datagram.Packet{Data: b})
-	if st := r.Stats(); st.Malformed != 1 || st.Recovered > 0 {
+	if st := s.rx.Stats(); st.Malformed != 2 || st.Recovered > 0 {
 		t.Errorf("%+v", st)
+	}
+	s.hear(wire.Codec{M: 16}.AppendFlush(nil, &wire.Flush{Sender: scriptedSender, FEC: oti.EncodingID, Object: 3, ID: fec.PayloadID{ESI: 1}}))
+	if got := s.asks(); got[3] != 1 { // the source symbol: there is no end to asking for such parity
+		t.Errorf("%#x asked for", got[3])
 	}
 }

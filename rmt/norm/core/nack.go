@@ -378,7 +378,11 @@ func (b *nackBuilder) take(o *rxObject, lo, hi uint32) uint32 {
 func (b *nackBuilder) symbols(n *nackState, o *rxObject, heard *repairSet, blk *rxBlock) {
 	id := o.key.Object
 	want := &b.m.r.want
-	blk.wanted(want, int(o.oti.Parity))
+	parity := int(o.oti.Parity)
+	if blk.bare {
+		parity = 0
+	}
+	blk.wanted(want, parity)
 	covered := !n.due(id, blk.sbn)
 	covered = covered || heard != nil && heard.covers(blk.sbn, want)
 	b.ranges(n, o, blk.sbn, want, covered)

@@ -166,8 +166,17 @@ func (o *rxObject) symbol(m *remote, sbn uint32, esi int, payload []byte) {
 	}
 	k, size := o.part.BlockLen(sbn), o.part.SymbolSize()
 	if k == 0 || len(payload) > size || esi < k && len(payload) < o.part.SymbolBytes(sbn, esi) ||
-		esi >= k+int(o.oti.Parity) && !m.reread(o, k, esi) || esi >= k && o.oti.M == 16 && len(payload)%2 != 0 {
+		esi >= k+int(o.oti.Parity) && !m.reread(o, k, esi) {
 		r.stats.Malformed++
+		return
+	}
+	if esi >= k && o.oti.M == 16 && len(payload)%2 != 0 {
+		// NRL's NORM cuts parity off in the midst of an element where the longest source
+		// symbol of the block ends: it is of no use, and neither is asking for more.
+		r.stats.Malformed++
+		if b := o.block(m, sbn); b != nil {
+			b.bare = true
+		}
 		return
 	}
 	b := o.block(m, sbn)
