@@ -257,7 +257,7 @@ func TestCancelOneOfTwo(t *testing.T) {
 
 func TestConfigErrorsNameTheRemedy(t *testing.T) {
 	for _, c := range []SenderConfig{
-		{SegmentSize: 10}, {BlockSize: 200, Parity: 100}, {Backoff: 16}, {AutoParity: 17}, {NodeID: 0xffffffff}, {Encoding: 77},
+		{SegmentSize: 10}, {BlockSize: 200, Parity: 100}, {Backoff: 16}, {AutoParity: 33}, {NodeID: 0xffffffff}, {Encoding: 77},
 	} {
 		if err := c.Validate(); !errors.Is(err, ErrConfig) {
 			t.Errorf("%+v: %v", c, err)
