@@ -28,6 +28,9 @@ func TestCrowdSharedLoss(t *testing.T) {
 			t.Parallel()
 			n := ccReceivers(t)
 			losses := min(200, 2_000_000/n)
+			if n <= 1000 {
+				losses = 100
+			}
 			cfg := crowdConfig(n)
 			cfg.Rate, cfg.BlockSize, cfg.Parity, cfg.SegmentSize = 5_000_000, 8, 8, 500
 			c := newCrowd(t, 1, cfg, netem.Link{Delay: 5 * time.Millisecond}, netem.Link{Delay: 5 * time.Millisecond})

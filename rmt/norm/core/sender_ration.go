@@ -7,18 +7,17 @@ import (
 	"time"
 )
 
-// What one host may have sent again while there is something else to send: its part of half
-// the rate, as many parts as there are hosts, but no less than a tenth of the whole, and
-// what that is in half a second at once. It is enough for a loss of a tenth, and for as
-// much of a higher one as the others of the group do not have too. All together may have
-// half of it, and so may each when there is nothing else to send. Nobody can know whether a
-// host lacks what it asks for: without this, one that asks for everything again and again
-// would be all the sender works for.
+// What one host may have sent again while there is something else to send: a tenth of the
+// rate, and what that is in half a second at once. It is enough for a loss of a tenth, and
+// for as much of a higher one as the others of the group do not have too. All together may
+// have half of it, and so may each when there is nothing else to send. Nobody can know
+// whether a host lacks what it asks for: without this, one that asks for everything again
+// and again would be all the sender works for.
 //
 // A sender that hears of no more than one host refuses it nothing.
 const (
-	rationAll    = 2 // of the rate, one of so many parts for all hosts together
-	rationParts  = 5 // of that, at most so many for the hosts
+	rationShare  = 10 // of the rate, one of so many parts
+	rationAll    = 2  // the same for all hosts together
 	rationDepth  = time.Second / 2
 	leastRation  = 2   // blocks at once, at any rate
 	rationHosts  = 256 // remembered
@@ -37,8 +36,9 @@ type ration struct {
 }
 
 type allowance struct {
-	left float64
-	at   time.Time // when left was true
+	left  float64
+	at    time.Time // when left was true
+	heard time.Time // when the host was, last
 }
 
 // refill adds what is due since, at so many symbols a second, up to what half a second
@@ -59,6 +59,15 @@ func (r *ration) heard(now time.Time, host netip.Addr) {
 		r.other, r.otherAt = r.last, r.lastAt
 	}
 	r.last, r.lastAt = host, now
+	if now.Sub(r.counted) > time.Second {
+		r.counted = now
+		maps.DeleteFunc(r.hosts, func(_ netip.Addr, h *allowance) bool { return now.Sub(h.heard) > rationMemory })
+	}
+	h := r.hosts[host]
+	if h == nil {
+		h = r.add(host)
+	}
+	h.heard = now
 }
 
 // of returns how many symbols a host may ask for now.
@@ -68,19 +77,14 @@ func (r *ration) of(s *Sender, now time.Time, host netip.Addr) int {
 	if alone || !host.IsValid() || rate <= 0 {
 		return math.MaxInt
 	}
-	if now.Sub(r.counted) > time.Second {
-		r.counted = now
-		maps.DeleteFunc(r.hosts, func(_ netip.Addr, h *allowance) bool { return now.Sub(h.at) > rationMemory })
-	}
 	h := r.hosts[host]
 	if h == nil {
 		h = r.add(host)
 	}
-	perSecond := float64(rate) / float64(8*s.cfg.SegmentSize) / rationAll
+	perSecond := float64(rate) / float64(8*s.cfg.SegmentSize)
 	least := float64(leastRation * (s.cfg.BlockSize + s.cfg.Parity))
-	// The host itself is there, and another was heard.
-	h.refill(now, perSecond/float64(min(max(len(r.hosts), 2), rationParts)), least)
-	r.all.refill(now, perSecond, least)
+	h.refill(now, perSecond/rationShare, least)
+	r.all.refill(now, perSecond/rationAll, least)
 	n := int(min(h.left, r.all.left))
 	if s.resting() {
 		n = int(max(r.all.left, least))
@@ -95,7 +99,7 @@ func (r *ration) add(host netip.Addr) *allowance {
 	if len(r.hosts) >= rationHosts {
 		var oldest netip.Addr
 		for a, h := range r.hosts {
-			if o := r.hosts[oldest]; o == nil || h.at.Before(o.at) || h.at.Equal(o.at) && a.Less(oldest) {
+			if o := r.hosts[oldest]; o == nil || h.heard.Before(o.heard) || h.heard.Equal(o.heard) && a.Less(oldest) {
 				oldest = a
 			}
 		}
