@@ -115,12 +115,8 @@ func (n *nackState) hold(m *remote, now time.Time) {
 // lost. That is only so sure where nobody is to back off; else others' requests may be
 // on their way.
 func (n *nackState) flushed(m *remote) {
-	rtt := m.cc.rtt
-	if rtt == 0 {
-		rtt = m.grtt
-	}
 	// Round-trip times are rounded up on the wire.
-	if n.phase == nackHoldoff && m.backoff == 0 && m.r.now.Sub(n.asked) >= rtt-rtt/8 {
+	if n.phase == nackHoldoff && m.backoff == 0 && m.r.now.Sub(n.asked) >= m.grtt-m.grtt/8 {
 		n.phase = nackIdle
 	}
 }

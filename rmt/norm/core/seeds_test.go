@@ -69,7 +69,7 @@ func simulate(t *testing.T, seed uint64) string {
 		for _, tx := range w.tx {
 			tx.shutdown()
 		}
-		w.pass(time.Minute)
+		w.pass(10 * time.Minute)
 		for _, tx := range w.tx {
 			if !tx.closed && !tx.gone {
 				t.Error("EOT has no end")
