@@ -28,6 +28,7 @@ const (
 type ration struct {
 	hosts   map[netip.Addr]*allowance
 	all     allowance
+	extra   allowance // for whoever needs more when there is nothing else to send
 	counted time.Time // when those silent for long were last forgotten
 
 	// The two hosts heard last.
@@ -85,9 +86,10 @@ func (r *ration) of(s *Sender, now time.Time, host netip.Addr) int {
 	least := float64(leastRation * (s.cfg.BlockSize + s.cfg.Parity))
 	h.refill(now, perSecond/rationShare, least)
 	r.all.refill(now, perSecond/rationAll, least)
+	r.extra.refill(now, perSecond/rationAll, least)
 	n := int(min(h.left, r.all.left))
 	if s.resting() {
-		n = int(max(r.all.left, least))
+		n = max(n, int(max(r.extra.left, least)))
 	}
 	return max(n, 0)
 }
@@ -113,8 +115,10 @@ func (r *ration) add(host netip.Addr) *allowance {
 // take notes that a host has asked for so many symbols.
 func (r *ration) take(host netip.Addr, n int) {
 	if h := r.hosts[host]; h != nil {
-		h.left = max(h.left-float64(n), 0)
-		r.all.left = max(r.all.left-float64(n), 0)
+		own := min(float64(n), h.left, r.all.left)
+		h.left -= own
+		r.all.left -= own
+		r.extra.left = max(r.extra.left-float64(n)+own, 0)
 	}
 }
 
