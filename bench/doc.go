@@ -15,6 +15,10 @@
 //
 //	go run ./bench sockets                # single sockets: time per packet, each way
 //
-// That compares ways to move datagrams through one socket: mcast, package net, x/net
+// Further commands of its kind: flute, madcap, latency (small messages, beside libnorm and
+// OpenPGM), soak (an hour of everything), hostile (goodput beside an attacker) and
+// bottleneck (the rate max on a slower link).
+//
+// sockets compares ways to move datagrams through one socket: mcast, package net, x/net
 // and a loop in C, between two namespaces joined by a veth pair.
 package main
