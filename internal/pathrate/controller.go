@@ -73,7 +73,7 @@ type Controller struct {
 	limit   *path     // the slowest
 	heard   time.Time // last sample, or halving for want of it
 	busy    bool
-	hushed  bool // the slowest receiver has not been heard for a while
+	hushed  bool          // the slowest receiver has not been heard for a while
 	backlog time.Duration // the queue when Drain began
 	why     string
 }

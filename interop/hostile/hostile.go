@@ -27,7 +27,6 @@ type victim struct {
 	cc        wire.CC // the last probe
 	probed    time.Time
 	receivers []wire.NodeID
-	delivery  wire.Delivery
 }
 
 // An Attacker listens on one connection and sends over it. Its methods are for one

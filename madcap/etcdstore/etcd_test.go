@@ -35,20 +35,25 @@ func startEtcd(t testing.TB) *etcd {
 		}
 		t.Skip("there is no etcd here (Debian package etcd-server)")
 	}
-	e := &etcd{t: t, dir: t.TempDir(), clients: "http://" + freePort(t), peer: "http://" + freePort(t)}
+	ports := freePorts(t)
+	e := &etcd{t: t, dir: t.TempDir(), clients: "http://" + ports[0], peer: "http://" + ports[1]}
 	e.start()
 	t.Cleanup(e.kill)
 	return e
 }
 
-func freePort(t testing.TB) string {
+// freePorts returns two, held at the same time, so that they are not the same.
+func freePorts(t testing.TB) (ports [2]string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().String()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return ports
 }
 
 // start starts it, also again with what it had stored, and waits until it answers.

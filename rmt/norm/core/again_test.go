@@ -53,6 +53,37 @@ func TestRequeue(t *testing.T) {
 	})
 }
 
+// Who joins in the middle of a round gets what was before that with the next one.
+func TestRequeueJoinedBetween(t *testing.T) {
+	w := newWorld(t, 1)
+	link := netem.Link{Delay: time.Millisecond}
+	tx := w.sender(SenderConfig{}, link, link)
+	for range 3 {
+		tx.send(randomBytes(w.sim.Rand("data"), 3000), ObjectSpec{})
+		w.pass(time.Second)
+	}
+	again := func(i int) {
+		tx.node.Run(func(now time.Time) {
+			if err := tx.Requeue(now, tx.objects[i].key.Object); err != nil {
+				t.Error(err)
+			}
+		})
+		w.pass(2 * time.Second)
+	}
+	again(0)
+	late := w.receiver(ReceiverConfig{}, link, link)
+	late.late = true
+	for _, i := range []int{1, 2, 0} {
+		again(i)
+	}
+	w.run()
+	for i, o := range tx.objects {
+		if c := late.objects[o.key]; c == nil || !c.done {
+			t.Errorf("it does not have object %d", i)
+		}
+	}
+}
+
 // What a receiver says with its acknowledgement reaches the sender.
 func TestAckContent(t *testing.T) {
 	w := newWorld(t, 1)

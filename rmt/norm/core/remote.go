@@ -196,9 +196,12 @@ func (m *remote) reach(id wire.TransportID) {
 
 // reachData does so for content of the first pass that comes just after joining:
 // packets have overtaken one another, and what was heard first was not sent first.
-// Later it is another matter, for not every sender marks its repairs.
-func (m *remote) reachData(id wire.TransportID, flags wire.Flags) {
-	if flags&wire.FlagRepair == 0 && m.r.now.Sub(m.joined) < max(minInactivity, 2*m.grtt) {
+// Later it is another matter, for not every sender marks its repairs: then only an object
+// that begins anew, as on a carousel, is taken for one that is to be had.
+func (m *remote) reachData(id wire.TransportID, flags wire.Flags, begins bool) {
+	switch {
+	case flags&wire.FlagRepair != 0:
+	case begins && flags&wire.FlagStream == 0, m.r.now.Sub(m.joined) < max(minInactivity, 2*m.grtt):
 		m.reach(id)
 	}
 }
@@ -368,7 +371,7 @@ func (m *remote) handleData(d *wire.Data) {
 	}
 	m.offered()
 	m.fec = d.FEC
-	m.reachData(d.Object, d.Flags)
+	m.reachData(d.Object, d.Flags, d.ID.SBN == 0 && d.ID.ESI == 0)
 	o := m.open(d.Object)
 	if o == nil {
 		return
@@ -409,7 +412,7 @@ func (m *remote) handleInfo(d *wire.Info) {
 	}
 	m.offered()
 	m.fec = d.FEC
-	m.reachData(d.Object, d.Flags)
+	m.reachData(d.Object, d.Flags, true)
 	o := m.open(d.Object)
 	if o == nil {
 		return
