@@ -71,7 +71,7 @@ func TestMistakes(t *testing.T) {
 		{"send --fec rs:200 " + file, "as rs:64/16, or none"},
 		{"send --fec rs:4000/100 " + file, "1 to 2048 together"},
 		{"send --fec rs:200/100 --segment 1001 " + file, "must be even"},
-		{"send --auto-parity 17 " + file, "parity 16"},
+		{"send --auto-parity 33 " + file, "parity 32"},
 		{"send --wait nobody " + file, "a number of receivers, or IDs"},
 		{"send --wait 0 " + file, "a number of receivers, or IDs"},
 		{"send --wait 11,0 " + file, "no node ID"},

@@ -80,7 +80,7 @@ func sendCommand() *cobra.Command {
 	c.Flags().StringVar(&f.source, "source", "", "own address to send from, in a source-specific group")
 	c.Flags().StringVarP(&f.rate, "rate", "r", "100M", "bits per second, as 100M or 2.5G, or max: what the slowest receiver gets")
 	c.Flags().BoolVar(&f.fair, "fair", false, "take no more of a path than TCP would (TFMCC); --rate is the most then")
-	c.Flags().StringVar(&f.fec, "fec", "rs:64/16", "coding block and parity symbols, or none; flute: raptorq, raptor, rs or ldpc, as raptorq:overhead=10%, or none")
+	c.Flags().StringVar(&f.fec, "fec", "rs:64/32", "coding block and parity symbols, or none; flute: raptorq, raptor, rs or ldpc, as raptorq:overhead=10%, or none")
 	c.Flags().IntVar(&f.auto, "auto-parity", 0, "parity symbols sent with every block, asked for or not")
 	c.Flags().StringVarP(&f.wait, "wait", "w", "", "wait until N receivers, or those with these IDs (ID,ID), have confirmed")
 	c.Flags().DurationVar(&f.drop, "drop-after", 0, "with --wait: drop receivers that have not confirmed a file so long after it was sent (default never)")
