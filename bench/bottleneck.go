@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -36,16 +35,11 @@ func benchBottleneck(ctx context.Context, args []string) error {
 	if err := netlab.Missing(); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("/dev/shm", "mcast-bench-") // in memory, so that no disk is measured
+	dir, file, sum, err := o.makeFile()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "file.bin")
-	sum, err := writeRandom(file, o.size)
-	if err != nil {
-		return err
-	}
 	lab, err := netlab.Build(netlab.Config{Rate: int64(*rate * 1e6)})
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -49,16 +48,11 @@ func benchFlute(ctx context.Context, args []string) error {
 }
 
 func (o *options) runFlute(ctx context.Context, try []float64) error {
-	dir, err := os.MkdirTemp("/dev/shm", "mcast-bench-") // in memory, so that no disk is measured
+	dir, file, sum, err := o.makeFile()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "file.bin")
-	sum, err := writeRandom(file, o.size)
-	if err != nil {
-		return err
-	}
 	path, err := build(dir, "mcast")
 	if err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,16 +63,11 @@ func benchHostile(ctx context.Context, args []string) error {
 	if err := netlab.Missing(); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("/dev/shm", "mcast-bench-") // in memory, so that no disk is measured
+	dir, file, sum, err := o.makeFile()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "file.bin")
-	sum, err := writeRandom(file, o.size)
-	if err != nil {
-		return err
-	}
 	program, err := build(dir, "mcast")
 	if err != nil {
 		return err

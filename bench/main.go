@@ -114,17 +114,11 @@ func list[T any](s string, parse func(string) (T, error)) (l []T, err error) {
 
 // run measures every point and prints the tables.
 func (o *options) run(ctx context.Context, names string) error {
-	// In memory, so that no disk is measured.
-	dir, err := os.MkdirTemp("/dev/shm", "mcast-bench-")
+	dir, file, sum, err := o.makeFile()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "file.bin")
-	sum, err := writeRandom(file, o.size)
-	if err != nil {
-		return err
-	}
 	peers, err := choose(dir, names)
 	if err != nil {
 		return err
@@ -150,6 +144,19 @@ func (o *options) run(ctx context.Context, names string) error {
 		printMarkdown(os.Stdout, rows, o)
 	}
 	return nil
+}
+
+// makeFile makes a directory in memory, so that no disk is measured, and the file to be sent
+// in it. The directory is the caller's to remove.
+func (o *options) makeFile() (dir, file, sum string, err error) {
+	if dir, err = os.MkdirTemp("/dev/shm", "mcast-bench-"); err != nil {
+		return "", "", "", err
+	}
+	file = filepath.Join(dir, "file.bin")
+	if sum, err = writeRandom(file, o.size); err != nil {
+		os.RemoveAll(dir)
+	}
+	return dir, file, sum, err
 }
 
 func writeRandom(path string, size int64) (sum string, err error) {

@@ -10,9 +10,9 @@ import (
 // What one host may have sent again while there is something else to send: a tenth of the
 // rate, and what that is in half a second at once. It is enough for a loss of a tenth, and
 // for as much of a higher one as the others of the group do not have too. All together may
-// have half of it, and so may each when there is nothing else to send. Nobody can know
-// whether a host lacks what it asks for: without this, one that asks for everything again
-// and again would be all the sender works for.
+// have half of it, and the other half is for whoever needs more when there is nothing else
+// to send. Nobody can know whether a host lacks what it asks for: without this, one that
+// asks for everything again and again would be all the sender works for.
 //
 // A sender that hears of no more than one host refuses it nothing.
 const (
