@@ -178,6 +178,20 @@ func (w *world) checkReceiver(n *rxNode) {
 	}
 }
 
+// checkReading fails the test if a stream is read on past what is still asked for.
+func (n *rxNode) checkReading() {
+	for _, m := range n.order {
+		for _, o := range m.objects {
+			if o == nil || o.stream == nil || o.settled() {
+				continue
+			}
+			if lo, _ := o.done.nextMissing(0); lo < o.stream.low {
+				n.w.t.Errorf("%s: %v is read up to block %d and lacks block %d", n.node.Name, o.key, o.stream.low, lo)
+			}
+		}
+	}
+}
+
 // checkQuiet fails the test if the group does not come to rest: after all is done
 // there are the senders' probes, one in 30 seconds, and the answers to them.
 func (w *world) checkQuiet() {

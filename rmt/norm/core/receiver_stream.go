@@ -195,11 +195,16 @@ func (o *rxObject) giveUpTo(m *remote, sbn uint32) {
 		t.hold(b)
 	}
 	o.blocks, o.newest = slices.Delete(o.blocks, 0, i), nil
-	before := len(o.done.ranges)
-	o.done.add(0, sbn-1, maxDoneRanges)
-	m.r.doneRanges += len(o.done.ranges) - before
+	o.fileTo(m, sbn-1)
 	t.newest = max(t.newest, sbn-1)
 	o.readable(m)
+}
+
+// fileTo notes that nothing more is wanted of the blocks up to sbn.
+func (o *rxObject) fileTo(m *remote, sbn uint32) {
+	before := len(o.done.ranges)
+	o.done.add(0, sbn, maxDoneRanges)
+	m.r.doneRanges += len(o.done.ranges) - before
 }
 
 // breakOff ends a stream that will not be completed. What is here of it can still be read.
@@ -213,9 +218,10 @@ func (o *rxObject) breakOff(m *remote, err error) {
 	}
 }
 
-// dropTo forgets what was not read before block sbn.
+// dropTo forgets what was not read before block sbn, and no longer waits for what is missing of it.
 func (o *rxObject) dropTo(m *remote, sbn uint32) {
 	t := o.stream
+	o.giveUpTo(m, sbn)
 	for len(t.held) > 0 && t.held[0].sbn < sbn {
 		m.r.buffers.recycle(t.held[0])
 		t.held[0] = nil

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
 
@@ -69,10 +71,13 @@ func (o *rxObject) advance(m *remote, b *rxBlock) {
 	if len(t.held) > 0 && t.held[0] == b {
 		t.held[0] = nil
 		t.held = t.held[1:]
-		m.r.buffers.recycle(b)
+	} else {
+		// The last of it has come, but not all: its first symbols were read before it lost its
+		// memory to another block, and nobody needs them again.
+		o.blocks, o.newest = slices.Delete(o.blocks, 0, 1), nil
+		o.fileTo(m, b.sbn)
 	}
-	// Otherwise all its source symbols came and were read one by one, and it has just
-	// become complete: finishBlock gives it back.
+	m.r.buffers.recycle(b)
 }
 
 // readable tells the owner that there is something to read, once.
@@ -196,13 +201,8 @@ func (o *rxObject) streamDone(m *remote, b *rxBlock) {
 			o.learnEnd(m, b, esi)
 		}
 	}
-	switch {
-	case b.sbn < t.low: // it was read symbol by symbol
-		m.r.buffers.recycle(b)
-	default:
-		t.hold(b)
-		o.readable(m)
-	}
+	t.hold(b)
+	o.readable(m)
 }
 
 // streamRead reports whether a stream was read up to and including a symbol. That is

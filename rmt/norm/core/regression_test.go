@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -53,6 +54,19 @@ func TestCutOffAfterOnePacket(t *testing.T) {
 	w.pass(5 * time.Second)
 	w.run()
 	w.check()
+}
+
+// Streams of which a receiver with little memory had read on past a block that it still
+// asked for, and refused when it came: the sender repaired it for ever. The first two gave up
+// what was not read for the stream that held most; the others had lost a block's memory to
+// another one after its first symbols were read.
+func TestReadPastWhatIsAskedFor(t *testing.T) {
+	for _, seed := range []uint64{7117, 9580, 8249, 9953} {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			simulate(t, seed)
+		})
+	}
 }
 
 func isData(b []byte) bool { return b[0]&7 == byte(wire.TypeData) }

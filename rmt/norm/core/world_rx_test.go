@@ -71,6 +71,7 @@ func (w *world) receiver(cfg ReceiverConfig, out, in netem.Link) *rxNode {
 }
 
 func (n *rxNode) drain(now time.Time) {
+	defer n.checkReading()
 	for e, ok := n.Event(); ok; e, ok = n.Event() {
 		o := n.objects[e.Key]
 		// Late messages of an earlier instance can be taken for a restart.
