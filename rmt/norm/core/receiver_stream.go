@@ -87,6 +87,12 @@ func (o *rxObject) yieldHeld(m *remote, sbn uint32) bool {
 	return true
 }
 
+// stuck reports whether a stream holds blocks that cannot be read before an earlier one has come.
+func (o *rxObject) stuck() bool {
+	t := o.stream
+	return t != nil && len(t.held) > 0 && t.held[0].sbn != t.low
+}
+
 // streamBuffer returns memory for a block of a stream, within what one stream may hold and
 // what all may. A stream that is not read fills its own part; when that of all is full the
 // one that holds most gives way.

@@ -69,6 +69,10 @@ func TestReadPastWhatIsAskedFor(t *testing.T) {
 	}
 }
 
+// A stream had all the memory, for blocks that could not be read before one that was missing;
+// files before it found none for theirs, and so it was never its turn to be asked for.
+func TestStuckStreamBehindFiles(t *testing.T) { simulate(t, 1746) }
+
 func isData(b []byte) bool { return b[0]&7 == byte(wire.TypeData) }
 
 func isCmd(b []byte, t wire.CmdType) bool {

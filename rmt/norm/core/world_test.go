@@ -105,10 +105,14 @@ func (w *world) dump() {
 		}
 	}
 	for i, n := range w.rx[:min(len(w.rx), 100)] {
-		w.t.Logf("receiver %d: %+v", i, n.Stats())
+		p := &n.buffers
+		w.t.Logf("receiver %d: %d of %d bytes in use, %d by streams, %d idle; %+v", i, p.inUse, p.limit, p.stream, p.idle, n.Stats())
 		for _, m := range n.order {
 			need, ok := m.earliestNeed(m.newest())
 			for _, o := range m.objects {
+				if o != nil && o.stream == nil && !o.settled() {
+					w.t.Logf("  object %v, state %v, %d begun, done %v, %d bytes a block", o.key.Object, o.state, len(o.blocks), o.done.ranges, o.part.blockLen*o.part.symbol)
+				}
 				if o != nil && o.stream != nil {
 					x := *o.stream
 					held := len(x.held)
