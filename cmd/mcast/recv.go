@@ -28,6 +28,8 @@ type recvFlags struct {
 
 	resume    bool
 	keepModes bool
+	noDigest  bool
+	always    bool
 	onExist   string
 	stream    bool
 }
@@ -45,8 +47,8 @@ func recvCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			out := &printer{out: os.Stdout, err: os.Stderr, json: f.json}
 			switch {
-			case f.protocol == "flute" && (f.stream || f.keepModes || c.Flags().Changed("on-exist") || c.Flags().Changed("resume")):
-				return usagef("--stream, --resume, --keep-modes and --on-exist are for NORM")
+			case f.protocol == "flute" && (f.stream || f.keepModes || f.noDigest || f.always || c.Flags().Changed("on-exist") || c.Flags().Changed("resume")):
+				return usagef("--stream, --resume, --keep-modes, --no-digest, --always and --on-exist are for NORM")
 			case f.protocol == "flute":
 				return f.runFlute(c.Context(), out)
 			case f.protocol != "norm":
@@ -66,6 +68,8 @@ func recvCommand() *cobra.Command {
 	c.Flags().IntVarP(&f.count, "count", "n", 0, "stop after this many files, received or failed (default: never)")
 	c.Flags().BoolVar(&f.resume, "resume", true, "keep files that were not complete for a day, and go on with what earlier runs kept")
 	c.Flags().BoolVar(&f.keepModes, "keep-modes", false, "give files the permissions their sender has them with; otherwise none is executable")
+	c.Flags().BoolVar(&f.noDigest, "no-digest", false, "do not compute the SHA-256 of files, nor compare it with what their sender says")
+	c.Flags().BoolVar(&f.always, "always", false, "receive also what is here already, when it is sent with --sync")
 	c.Flags().StringVar(&f.onExist, "on-exist", "replace", "when there is a file of that name: replace it, keep it, or number the new one")
 	c.Flags().BoolVar(&f.stream, "stream", false, "write the first stream to standard output, in place of files")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "stop after this time (default: never)")
@@ -125,7 +129,7 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 
 // config returns the receiver's settings.
 func (f *recvFlags) config() (norm.ReceiverConfig, error) {
-	cfg := norm.ReceiverConfig{NodeID: norm.NodeID(f.id), Unicast: f.unicast || f.source != "", KeepModes: f.keepModes}
+	cfg := norm.ReceiverConfig{NodeID: norm.NodeID(f.id), Unicast: f.unicast || f.source != "", KeepModes: f.keepModes, NoDigest: f.noDigest, AlwaysReceive: f.always}
 	if f.stream {
 		cfg.Sync, cfg.MaxMemory = norm.SyncStream, 1 // no files
 		return cfg, nil
@@ -203,8 +207,11 @@ func report(out *printer, o *norm.Object) {
 	if name == "" {
 		name = fmt.Sprintf("data object %d", o.ID())
 	}
+	digest := hex.EncodeToString(sum[:])
 	verified := "SHA-256 not announced by the sender"
 	switch {
+	case sum == [32]byte{}:
+		digest, verified = "", "not verified"
 	case o.Skipped():
 		verified = "here already"
 	case o.Verified() && o.Resumed() > 0:
@@ -213,7 +220,7 @@ func report(out *printer, o *norm.Object) {
 		verified = "verified"
 	}
 	goodput := float64(o.Size()) * 8 / seconds
-	done := doneEvent{"done", name, o.Size(), seconds, goodput, hex.EncodeToString(sum[:]), monotonic(), o.Verified()}
+	done := doneEvent{"done", name, o.Size(), seconds, goodput, digest, monotonic(), o.Verified()}
 	out.event(fileEvent{done, o.Skipped(), o.Resumed()},
 		"%s  %s  %.2f s  %s  %s", name, size(o.Size()), seconds, bitrate(goodput), verified)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,6 +218,43 @@ func TestTwoSenders(t *testing.T) {
 	sent(t, y, time.Minute, two)
 	delivered(t, a, 10*time.Second, one, two)
 	delivered(t, b, 10*time.Second, one, two)
+}
+
+// Two sessions on the same hosts share a port, and node IDs too: their groups tell them apart,
+// and feedback by unicast finds its sender.
+func TestTwoSessionsOnAPort(t *testing.T) {
+	for name, unicast := range map[string][]string{"multicast feedback": nil, "unicast feedback": {"--unicast"}} {
+		t.Run(name, func(t *testing.T) {
+			l := netlab.New(t, netlab.Config{Receivers: 2, Loss: 5})
+			dir := t.TempDir()
+			var rx, tx []*proc
+			var files []source
+			groups := []string{"239.77.3.1:6003", "239.77.3.2:6003"}
+			for i, g := range groups {
+				files = append(files, writeFile(t, dir, fmt.Sprintf("of-%d.bin", i), 10*mb))
+				for j, h := range l.Receivers {
+					rx = append(rx, receive(t, h, append([]string{"--group", g, "--count", "1", "--id", fmt.Sprint(101 + j)}, unicast...)...))
+				}
+			}
+			ready(t, rx...)
+			for i, g := range groups {
+				tx = append(tx, send(t, l.Sender, "--group", g, "--id", "100", "--rate", "60M", "--wait", "2", files[i].path))
+			}
+			for i, p := range tx {
+				e := sent(t, p, time.Minute, files[i])
+				if e.num("nacks") == 0 {
+					t.Errorf("%s: no NACK reached it: %v", p.who, e)
+				}
+				delivered(t, rx[2*i], 10*time.Second, files[i])
+				delivered(t, rx[2*i+1], 10*time.Second, files[i])
+			}
+			for _, p := range append(rx, tx...) {
+				if strings.Contains(p.stderr.String(), "node ID") {
+					t.Errorf("%s: %s", p.who, &p.stderr)
+				}
+			}
+		})
+	}
 }
 
 // TestAsFastAsItCan sends without a rate.

@@ -24,7 +24,7 @@ type early struct {
 // buffer. A sink in memory needs none.
 func (s *sink) keep(data []byte, off int64) bool {
 	h := s.hold
-	if h == nil || s.file == nil || off < s.summed || h.held+int64(cap(data)) > h.limit {
+	if h == nil || s.sum == nil || s.file == nil || off < s.summed || h.held+int64(cap(data)) > h.limit {
 		return false
 	}
 	i, twice := s.findEarly(off)

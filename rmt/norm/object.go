@@ -40,7 +40,8 @@ func (o *Object) Bytes() []byte { return o.data }
 // Info returns its NORM_INFO content, nil if there was none.
 func (o *Object) Info() []byte { return o.info }
 
-// SHA256 returns the digest of what was received.
+// SHA256 returns the digest of what was received; zero for a file with
+// ReceiverConfig.NoDigest.
 func (o *Object) SHA256() [32]byte { return o.sum }
 
 // Verified reports whether the sender announced a SHA-256, which then was the same.

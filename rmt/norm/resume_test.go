@@ -3,6 +3,7 @@ package norm
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -258,6 +259,58 @@ func TestIfAbsent(t *testing.T) {
 		}
 		if p := r.Pending(); len(p) > 0 {
 			t.Errorf("pending %+v", p)
+		}
+	})
+}
+
+// What is here already comes again for who does not want senders to know.
+func TestAlwaysReceive(t *testing.T) {
+	dir := t.TempDir()
+	data := noise(300_000)
+	src := writeFile(t, filepath.Join(t.TempDir(), "big"), data)
+	writeFile(t, filepath.Join(dir, "big"), data)
+	rejoining(t, SenderConfig{}, func(t *testing.T, w *rejoin) {
+		r := w.receiver(t, ReceiverConfig{Dir: dir, AlwaysReceive: true}, 0.1)
+		defer r.Close()
+		if _, err := w.s.SendFile(t.Context(), src, IfAbsent()); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := next(t, r); err != nil || o.Skipped() || !o.Verified() {
+			t.Errorf("%+v, %v", o, err)
+		}
+	})
+}
+
+// Without a digest files are whole, and nothing is said of what they are.
+func TestNoDigestReceived(t *testing.T) {
+	dir := t.TempDir()
+	data := noise(3_000_000)
+	src := writeFile(t, filepath.Join(t.TempDir(), "big"), data)
+	rejoining(t, SenderConfig{}, func(t *testing.T, w *rejoin) {
+		r := w.receiver(t, ReceiverConfig{Dir: dir, NoDigest: true}, 0.2)
+		if _, err := w.s.SendFile(t.Context(), src); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		if files := tempFiles(t, dir); len(files) != 1 {
+			t.Errorf("a journal of what cannot be verified: %v", files)
+		}
+		o, err := next(t, r)
+		if err != nil || o.Verified() || o.SHA256() != [32]byte{} {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		if got, _ := os.ReadFile(o.Path()); !bytes.Equal(got, data) {
+			t.Error("differs")
+		}
+		if _, err := w.s.SendBytes(t.Context(), data[:1000]); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := next(t, r); err != nil || o.SHA256() != sha256.Sum256(data[:1000]) {
+			t.Errorf("data: %+v, %v", o, err)
+		}
+		r.Close()
+		if files := tempFiles(t, dir); len(files) != 0 {
+			t.Errorf("left: %v", files)
 		}
 	})
 }

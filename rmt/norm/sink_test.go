@@ -50,7 +50,7 @@ func TestSinkDigestsBlocksInAnyOrder(t *testing.T) {
 		{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, {1, 0, 3, 2, 11, 4, 6, 5, 10, 8, 7, 9},
 	} {
 		root, dir := newRoot(t)
-		file, err := newFileSink(newScratch(root, -1, time.Now()), int64(len(data)))
+		file, err := newFileSink(newScratch(root, -1, time.Now()), int64(len(data)), true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestSinkHoldsEarlyBlocks(t *testing.T) {
 	for _, limit := range []int64{0, 2 * block, 5 * block, 1 << 30} {
 		for seed := range uint64(5) {
 			root, _ := newRoot(t)
-			s, err := newFileSink(newScratch(root, -1, time.Now()), int64(len(data)))
+			s, err := newFileSink(newScratch(root, -1, time.Now()), int64(len(data)), true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +138,7 @@ func TestSinkRefuses(t *testing.T) {
 		{"a name that escapes", "../x", fileInfo{}, false, ErrName},
 		{"a link that escapes", "link/x", fileInfo{}, false, nil},
 	} {
-		s, err := newFileSink(scratch, 4)
+		s, err := newFileSink(scratch, 4, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -296,7 +296,7 @@ func (s *store) place(in *incoming, at time.Time) (err error) {
 	if err := s.allow(in); err != nil {
 		return err
 	}
-	if in.sink, err = newFileSink(s.scratch, in.object.size); err != nil {
+	if in.sink, err = newFileSink(s.scratch, in.object.size, !s.r.cfg.NoDigest); err != nil {
 		return err
 	}
 	if in.sink.hold = &s.hold; in.keyed {
@@ -323,8 +323,10 @@ func (s *store) finish(in *incoming, at time.Time) (err error) {
 	if err := in.sink.verify(sum); err != nil {
 		return err
 	}
-	in.sink.sum.Sum(o.sum[:0])
-	o.verified = sum != nil
+	if in.sink.sum != nil {
+		in.sink.sum.Sum(o.sum[:0])
+		o.verified = sum != nil
+	}
 	if in.isFile && s.root != nil {
 		if in.local == "" {
 			if in.local, err = localName(o.name); err != nil {
