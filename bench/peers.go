@@ -48,28 +48,34 @@ func rates(one, more []float64) func(int) []float64 {
 
 func fileBin(dir string) string { return filepath.Join(dir, "file.bin") }
 
+// mcastPeer is our own program, with flags that both ends are given.
+func mcastPeer(name string, flags ...string) *peer {
+	return &peer{
+		name:    name,
+		rates:   rates([]float64{600, 900, 1200, 0}, []float64{250, 400, 550, 0}),
+		prepare: func(p *peer, dir string) (err error) { p.path, err = build(dir, "mcast"); return err },
+		send: func(p *peer, r *run) []string {
+			rate := "max"
+			if r.rate > 0 {
+				rate = fmt.Sprintf("%gM", r.rate)
+			}
+			return append([]string{p.path, "send", "--iface", "d0", "--group", "239.77.1.9:6003", "--rate", rate, "--json", "--name", "file.bin",
+				"--loopback=false", "--group-size", "10", "--wait", fmt.Sprint(r.n), r.file}, flags...)
+		},
+		recv: func(p *peer, r *run, i int) []string {
+			return append([]string{p.path, "recv", "--iface", "d0", "--group", "239.77.1.9:6003", "--dir", r.dirs[i], "--count", "1", "--json"}, flags...)
+		},
+		ready: `"event":"ready"`, done: `"event":"done"`, out: fileBin,
+	}
+}
+
 // allPeers lists them in the order of the table.
 func allPeers() []*peer {
 	return []*peer{
 		rawPeer("raw-mmsg", "mmsg", rates([]float64{1000, 1300, 0}, []float64{400, 600, 800})),
 		rawPeer("raw-gso", "gso", rates([]float64{1600, 2200, 0}, []float64{600, 900, 1200})),
-		{
-			name:    "mcast",
-			rates:   rates([]float64{600, 900, 1200, 0}, []float64{250, 400, 550, 0}),
-			prepare: func(p *peer, dir string) (err error) { p.path, err = build(dir, "mcast"); return err },
-			send: func(p *peer, r *run) []string {
-				rate := "max"
-				if r.rate > 0 {
-					rate = fmt.Sprintf("%gM", r.rate)
-				}
-				return []string{p.path, "send", "--iface", "d0", "--group", "239.77.1.9:6003", "--rate", rate, "--json", "--name", "file.bin",
-					"--loopback=false", "--group-size", "10", "--wait", fmt.Sprint(r.n), r.file}
-			},
-			recv: func(p *peer, r *run, i int) []string {
-				return []string{p.path, "recv", "--iface", "d0", "--group", "239.77.1.9:6003", "--dir", r.dirs[i], "--count", "1", "--json"}
-			},
-			ready: `"event":"ready"`, done: `"event":"done"`, out: fileBin,
-		},
+		mcastPeer("mcast"),
+		mcastPeer("mcast-nodigest", "--no-digest"), // as the peers, which verify nothing
 		{
 			name:    "uftp",
 			rates:   rates([]float64{900, 0}, []float64{400, 600, 0}),
