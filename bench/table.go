@@ -23,9 +23,10 @@ type row struct {
 	Goodput float64 `json:"goodput_mbit"`
 	Min     float64 `json:"min_mbit"`
 	Max     float64 `json:"max_mbit"`
-	ToUFTP  float64 `json:"to_uftp,omitempty"`
+	ToBest  float64 `json:"to_best_peer,omitempty"`
 	ToRaw   float64 `json:"to_raw_gso,omitempty"`
 	Wire    float64 `json:"wire"`
+	ToIdeal float64 `json:"wire_to_ideal"`
 	TxCPU   float64 `json:"tx_cpu_s"`
 	RxCPU   float64 `json:"rx_cpu_s"`
 	Back    float64 `json:"back_packets"`
@@ -56,6 +57,9 @@ func summarize(p *point, q *peer, rate float64, runs []result) row {
 	goodput := func(x result) float64 { return x.Goodput }
 	r.Goodput, r.Min, r.Max = median(goodput), of(goodput)[0], of(goodput)[len(good)-1]
 	r.Wire = median(func(x result) float64 { return x.Wire })
+	if r.ToIdeal = r.Wire / plainWire; !q.raw { // which is not lost
+		r.ToIdeal /= ideal(idealBlock, p.n, p.loss/100)
+	}
 	r.TxCPU = median(func(x result) float64 { return x.TxCPU })
 	r.RxCPU = median(func(x result) float64 { return x.RxCPU })
 	r.Back = median(func(x result) float64 { return float64(x.Back) })
@@ -66,18 +70,18 @@ func summarize(p *point, q *peer, rate float64, runs []result) row {
 
 // compare sets the ratios of the rows of a point.
 func compare(rows []row) {
-	base := func(name string) float64 {
-		for _, r := range rows {
-			if r.Peer == name {
-				return r.Goodput
-			}
+	var raw, best float64
+	for _, r := range rows {
+		switch {
+		case r.Peer == "raw-gso":
+			raw = r.Goodput
+		case !strings.HasPrefix(r.Peer, "raw-") && !strings.HasPrefix(r.Peer, "mcast"):
+			best = max(best, r.Goodput)
 		}
-		return 0
 	}
-	uftp, raw := base("uftp"), base("raw-gso")
 	for i := range rows {
-		if uftp > 0 {
-			rows[i].ToUFTP = rows[i].Goodput / uftp
+		if best > 0 {
+			rows[i].ToBest = rows[i].Goodput / best
 		}
 		if raw > 0 {
 			rows[i].ToRaw = rows[i].Goodput / raw
@@ -85,10 +89,10 @@ func compare(rows []row) {
 	}
 }
 
-var columns = []string{"peer", "rate", "goodput Mbit/s", "min-max", "to UFTP", "to raw GSO", "wire/file", "tx CPU s", "rx CPU s", "back pkts", "drops", "others %", "failed"}
+var columns = []string{"peer", "rate", "goodput Mbit/s", "min-max", "to best peer", "to raw GSO", "wire/file", "to ideal", "tx CPU s", "rx CPU s", "back pkts", "drops", "others %", "failed"}
 
 func (r *row) cells() []string {
-	cells := []string{r.Peer, rateName(r.Rate), "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", fmt.Sprintf("%d/%d", r.Failed, r.Runs)}
+	cells := []string{r.Peer, rateName(r.Rate), "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", fmt.Sprintf("%d/%d", r.Failed, r.Runs)}
 	if r.Goodput == 0 {
 		return cells
 	}
@@ -99,7 +103,7 @@ func (r *row) cells() []string {
 		return fmt.Sprintf("%.2f", v)
 	}
 	copy(cells[2:], []string{
-		fmt.Sprintf("%.0f", r.Goodput), fmt.Sprintf("%.0f-%.0f", r.Min, r.Max), ratio(r.ToUFTP), ratio(r.ToRaw), fmt.Sprintf("%.3f", r.Wire),
+		fmt.Sprintf("%.0f", r.Goodput), fmt.Sprintf("%.0f-%.0f", r.Min, r.Max), ratio(r.ToBest), ratio(r.ToRaw), fmt.Sprintf("%.3f", r.Wire), ratio(r.ToIdeal),
 		fmt.Sprintf("%.2f", r.TxCPU), fmt.Sprintf("%.2f", r.RxCPU), fmt.Sprintf("%.0f", r.Back), fmt.Sprintf("%.0f", r.Drops), fmt.Sprintf("%.0f", r.Others),
 	})
 	return cells
