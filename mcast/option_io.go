@@ -12,6 +12,7 @@ type ioConfig struct {
 	writeBuffer int
 	offload     offloadMode
 	lean        bool
+	keep        Field
 	hardware    bool  // HardwareTimestamps
 	pacing      int64 // bits per second, 0 for none
 	txTimes     bool  // TransmitTimes
@@ -70,10 +71,30 @@ func Offload(on bool) Option {
 // Lean leaves unknown what is not needed to tell whether a packet is wanted:
 // HopLimit, TOS and Time, and on Linux, when an IPv4 connection is bound to its one
 // group, IfIndex. That saves the kernel a fifth of the work of receiving a datagram
-// that comes by itself.
-func Lean() Option {
-	return func(c *config) error { c.lean = true; return nil }
+// that comes by itself. The fields to keep are told nevertheless: congestion control that
+// heeds ECN, for one, needs TOS.
+func Lean(keep ...Field) Option {
+	return func(c *config) error {
+		c.lean = true
+		for _, f := range keep {
+			c.keep |= f
+		}
+		return nil
+	}
 }
+
+// A Field is one of a received packet's metadata that Lean leaves unknown.
+type Field uint8
+
+// What Lean can keep: the fields of datagram.Packet of these names.
+const (
+	FieldHopLimit Field = 1 << iota
+	FieldTOS
+	FieldTime
+)
+
+// tells reports whether a field is to be known.
+func (c *config) tells(f Field) bool { return !c.lean || c.keep&f != 0 }
 
 // Spin has ReadBatch look for packets again and again for so long, up to 100 ms, before it
 // sleeps until one comes. To be woken takes some 20 µs, and more where nothing else runs

@@ -95,8 +95,8 @@ func (s *settings) setup(fd int, is4 bool) error {
 		if !cfg.lean || cfg.wildcard() || !s.caps.KernelFilter {
 			o.set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO")
 		}
-		s.caps.HopLimit = !cfg.lean && o.try(unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL")
-		s.caps.TOS = !cfg.lean && o.try(unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS")
+		s.caps.HopLimit = cfg.tells(FieldHopLimit) && o.try(unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL")
+		s.caps.TOS = cfg.tells(FieldTOS) && o.try(unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS")
 		o.set(unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, cfg.ttl, "IP_MULTICAST_TTL")
 		o.set(unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, bit(cfg.loopback), "IP_MULTICAST_LOOP")
 		if cfg.tos != 0 {
@@ -106,8 +106,8 @@ func (s *settings) setup(fd int, is4 bool) error {
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY")
 		s.caps.KernelFilter = o.try(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, bit(cfg.funnel), "IPV6_MULTICAST_ALL") && !cfg.funnel
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO")
-		s.caps.HopLimit = !cfg.lean && o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT")
-		s.caps.TOS = !cfg.lean && o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS")
+		s.caps.HopLimit = cfg.tells(FieldHopLimit) && o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT")
+		s.caps.TOS = cfg.tells(FieldTOS) && o.try(unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS")
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, cfg.ttl, "IPV6_MULTICAST_HOPS")
 		o.set(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, bit(cfg.loopback), "IPV6_MULTICAST_LOOP")
 		if cfg.tos != 0 {

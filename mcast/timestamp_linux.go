@@ -19,7 +19,7 @@ func (o *options) timestamps(cfg *config) (kernel, hardware bool) {
 			return true, err == nil && card.Rx_filter != unix.HWTSTAMP_FILTER_NONE
 		}
 	}
-	if cfg.lean {
+	if !cfg.tells(FieldTime) {
 		return false, false
 	}
 	return o.try(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1, "SO_TIMESTAMPNS_NEW") ||

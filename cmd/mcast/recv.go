@@ -78,12 +78,15 @@ func recvCommand() *cobra.Command {
 	return c
 }
 
+// NORM needs ECN of what a packet's metadata says, and nothing else.
+var lean = mcast.Lean(mcast.FieldTOS)
+
 func (f *recvFlags) open(ctx context.Context) (*mcast.Conn, error) {
 	if f.source != "" {
 		f.unicast = true
-		return f.openWith(ctx, mcast.Open, mcast.Source(f.source))
+		return f.openWith(ctx, mcast.Open, lean, mcast.Source(f.source))
 	}
-	return f.openWith(ctx, mcast.Open)
+	return f.openWith(ctx, mcast.Open, lean)
 }
 
 func (f *recvFlags) run(ctx context.Context, out *printer) error {
