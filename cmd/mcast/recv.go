@@ -78,7 +78,7 @@ func recvCommand() *cobra.Command {
 	return c
 }
 
-// NORM needs ECN of what a packet's metadata says, and nothing else.
+// NORM needs ECN of what a packet's metadata says, FLUTE nothing.
 var lean = mcast.Lean(mcast.FieldTOS)
 
 func (f *recvFlags) open(ctx context.Context) (*mcast.Conn, error) {

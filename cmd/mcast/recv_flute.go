@@ -52,7 +52,7 @@ func (f *recvFlags) fluteTarget() (more []sdp.Channel, err error) {
 
 func (f *recvFlags) openFlute(ctx context.Context, more []sdp.Channel) (*mcast.Conn, error) {
 	// While a block is being solved nothing is read; a long one takes a while.
-	opts := []mcast.Option{mcast.ReadBuffer(32 << 20)}
+	opts := []mcast.Option{lean, mcast.ReadBuffer(32 << 20)}
 	if f.source != "" {
 		opts = append(opts, mcast.Source(f.source))
 	}

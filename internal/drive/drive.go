@@ -20,6 +20,11 @@ const (
 	readBatches = 3  // one being filled, one being handled, one on its way
 	writeRuns   = 16 // runs of datagrams in a write batch
 	runSegments = 44 // datagrams in a run: 44 of 1,472 bytes fit 64 KiB
+
+	readSpace = 64 << 10 // for what came coalesced
+	// Were the buffers a power of two apart, packets of 1,500 bytes would fall into the same few
+	// places of a cache, and throw one another out.
+	readStride = readSpace + 1536
 )
 
 // Config holds the optional parts of a loop.
@@ -86,10 +91,11 @@ func Start(conn datagram.Conn, e engine.Engine, cfg Config) *Loop {
 		done:  make(chan struct{}),
 		read:  make(chan struct{}),
 	}
+	space := make([]byte, readBatches*readPackets*readStride)
 	for range readBatches {
 		b := new(batch)
 		for i := range b.buffers {
-			b.buffers[i] = make([]byte, 64<<10)
+			b.buffers[i], space = space[:readSpace:readSpace], space[readStride:]
 		}
 		l.free <- b
 	}
