@@ -165,7 +165,13 @@ func (o *rxObject) streamBlock(m *remote, sbn uint32, flags wire.Flags) bool {
 			m.r.stats.Duplicates++
 			return false
 		}
-		o.done.ranges[0].hi = sbn - 1
+		first := &o.done.ranges[0]
+		have := first.hi
+		if first.hi = sbn - 1; have >= t.low { // some of it is here
+			before := len(o.done.ranges)
+			o.done.add(t.low, have, maxDoneRanges)
+			m.r.doneRanges += len(o.done.ranges) - before
+		}
 		t.low, t.lost = sbn, sbn
 	case t.ended && sbn > t.endAt.block:
 		m.r.stats.Refused++

@@ -73,6 +73,10 @@ func TestReadPastWhatIsAskedFor(t *testing.T) {
 // files before it found none for theirs, and so it was never its turn to be asked for.
 func TestStuckStreamBehindFiles(t *testing.T) { simulate(t, 1746) }
 
+// Who joins a stream hears packets of earlier blocks late, some after a later block was
+// complete: that one was then forgotten to be here, and asked for for ever.
+func TestEarlierBlocksAfterJoining(t *testing.T) { simulate(t, 12401) }
+
 func isData(b []byte) bool { return b[0]&7 == byte(wire.TypeData) }
 
 func isCmd(b []byte, t wire.CmdType) bool {
