@@ -28,6 +28,7 @@ type store struct {
 	mu     sync.Mutex
 	wake   sync.Cond
 	jobs   []job // bounded by the engine's buffers
+	blocks int64 // bytes of blocks in jobs
 	free   [][]byte
 	freed  int64 // bytes of free
 	posted bool  // the owner was told of free
@@ -101,9 +102,21 @@ func newStore(r *Receiver, root *os.Root) *store {
 func (s *store) put(j job) {
 	s.mu.Lock()
 	s.jobs = append(s.jobs, j)
+	wake := true
+	if j.event.Type == core.BlockReceived {
+		// They come in great number, and to be woken for each costs more than to wait for some.
+		// What ends an object comes after them.
+		s.blocks += int64(cap(j.event.Data))
+		wake = s.blocks >= min(s.much, storeBytes)
+	}
 	s.mu.Unlock()
-	s.wake.Signal()
+	if wake {
+		s.wake.Signal()
+	}
 }
+
+// storeBytes is how much of blocks wakes the store. It is little enough to be in a cache still.
+const storeBytes = 512 << 10
 
 // released returns the buffers that were written since it was last called.
 func (s *store) released() [][]byte {
@@ -169,7 +182,7 @@ func (s *store) run() {
 		for len(s.jobs) == 0 && !s.closed {
 			s.wake.Wait()
 		}
-		jobs, s.jobs = s.jobs, jobs[:0]
+		jobs, s.jobs, s.blocks = s.jobs, jobs[:0], 0
 		closed := s.closed
 		s.mu.Unlock()
 		for i := range jobs {
