@@ -42,7 +42,7 @@ type latencyRow struct {
 func benchLatency(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("latency", flag.ExitOnError)
 	loss := f.String("loss", "0,1", "percentages lost at the receiver")
-	names := f.String("peers", "mcast,mcast-spin,libnorm,openpgm", "who is measured")
+	names := f.String("peers", "mcast,mcast-direct,mcast-spin,libnorm,openpgm", "who is measured")
 	reps := f.Int("reps", 3, "runs of each, in turns")
 	seconds := f.Int("seconds", 8, "of a run; the first half second does not count")
 	rate := f.Int("rate", 1000, "messages per second")
@@ -122,7 +122,7 @@ func latencyPeers(dir string, names []string) (peers []*latencyPeer, err error) 
 		p := &latencyPeer{name: name, argv: []string{self}, runs: map[float64][]latencyRow{}}
 		var program string
 		switch name {
-		case "mcast", "mcast-spin":
+		case "mcast", "mcast-direct", "mcast-spin":
 		case "libnorm":
 			program, err = compile("g++", "norm.cpp", "-lnorm", "-lpthread")
 		case "openpgm":
@@ -132,7 +132,7 @@ func latencyPeers(dir string, names []string) (peers []*latencyPeer, err error) 
 				program, err = compile("gcc", "pgm.c", strings.Fields(string(flags))...)
 			}
 		default:
-			return nil, fmt.Errorf("no peer %q; there are mcast, mcast-spin, libnorm and openpgm", name)
+			return nil, fmt.Errorf("no peer %q; there are mcast, mcast-direct, mcast-spin, libnorm and openpgm", name)
 		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "without %s: %v\n", name, err)
@@ -147,15 +147,20 @@ func latencyPeers(dir string, names []string) (peers []*latencyPeer, err error) 
 }
 
 func (p *latencyPeer) command(what string, h *netlab.Host, j latencyJob) []string {
-	if spins := p.name == "mcast-spin"; spins || p.name == "mcast" {
-		if what = "latency-" + what; spins && strings.HasSuffix(what, "recv") {
-			what += "-spin"
+	argv := p.argv
+	if how, ours := strings.CutPrefix(p.name, "mcast"); ours {
+		if what = "latency-" + what; strings.HasSuffix(what, "recv") {
+			what += how
+		}
+		if how == "-spin" {
+			// With two processors for both ends a second thread of either is in the way.
+			argv = append([]string{"env", "GOMAXPROCS=1"}, argv...)
 		}
 	}
 	if p.address {
 		j.device = h.IPv4.String()
 	}
-	return append(append(slices.Clone(p.argv), what), j.args()...)
+	return append(append(slices.Clone(argv), what), j.args()...)
 }
 
 func (p *latencyPeer) run(ctx context.Context, lab *netlab.Lab, j latencyJob) (row latencyRow, err error) {

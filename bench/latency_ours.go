@@ -84,14 +84,19 @@ func latencySend(ctx context.Context, args []string) error {
 	return nil
 }
 
-// latencyRecv reads them, latencyRecvSpin without sleeping in between.
-func latencyRecv(ctx context.Context, args []string) error { return latencyRead(ctx, args) }
+// latencyRecv reads them, latencyRecvDirect without a goroutine in between, and latencyRecvSpin
+// without sleeping either.
+func latencyRecv(ctx context.Context, args []string) error { return latencyRead(ctx, args, false) }
 
-func latencyRecvSpin(ctx context.Context, args []string) error {
-	return latencyRead(ctx, args, mcast.Spin(5*time.Millisecond))
+func latencyRecvDirect(ctx context.Context, args []string) error {
+	return latencyRead(ctx, args, true)
 }
 
-func latencyRead(ctx context.Context, args []string, opts ...mcast.Option) error {
+func latencyRecvSpin(ctx context.Context, args []string) error {
+	return latencyRead(ctx, args, true, mcast.Spin(5*time.Millisecond))
+}
+
+func latencyRead(ctx context.Context, args []string, direct bool, opts ...mcast.Option) error {
 	j, err := parseLatencyJob(args)
 	if err != nil {
 		return err
@@ -100,7 +105,7 @@ func latencyRead(ctx context.Context, args []string, opts ...mcast.Option) error
 	if err != nil {
 		return err
 	}
-	r, err := norm.NewReceiver(conn, norm.ReceiverConfig{RepairBySymbol: true})
+	r, err := norm.NewReceiver(conn, norm.ReceiverConfig{RepairBySymbol: true, DirectRead: direct})
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ type options struct {
 var commands = map[string]func(context.Context, []string) error{
 	"sockets": benchSockets, "madcap": benchMadcap, "flute": benchFlute, "soak": benchSoak, "latency": benchLatency, "hostile": benchHostile, "bottleneck": benchBottleneck,
 	"raw-send": rawSend, "raw-recv": rawRecv, "soak-send": soakSend, "soak-recv": soakRecv,
-	"latency-send": latencySend, "latency-recv": latencyRecv, "latency-recv-spin": latencyRecvSpin,
+	"latency-send": latencySend, "latency-recv": latencyRecv, "latency-recv-direct": latencyRecvDirect, "latency-recv-spin": latencyRecvSpin,
 }
 
 func main() {

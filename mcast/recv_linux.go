@@ -159,8 +159,13 @@ func (r *receiver) recvmmsg(fd uintptr, ps []datagram.Packet) (n int, again bool
 	r.prepare(ps)
 	got, errno := retry(unix.SYS_RECVMMSG, fd, unsafe.Pointer(&r.msgs[0]), uintptr(len(ps)), unix.MSG_DONTWAIT)
 	if errno == unix.EAGAIN && r.cfg.spin > 0 {
-		for end := time.Now().Add(r.cfg.spin); errno == unix.EAGAIN && time.Now().Before(end); {
-			runtime.Gosched() // who is waiting for what came before runs first
+		now := time.Now()
+		end, next := now.Add(r.cfg.spin), now
+		for ; errno == unix.EAGAIN && now.Before(end); now = time.Now() {
+			if !now.Before(next) {
+				runtime.Gosched() // who is waiting for what came before runs first
+				next = now.Add(spinTurn)
+			}
 			got, errno = retry(unix.SYS_RECVMMSG, fd, unsafe.Pointer(&r.msgs[0]), uintptr(len(ps)), unix.MSG_DONTWAIT)
 		}
 	}
@@ -172,6 +177,10 @@ func (r *receiver) recvmmsg(fd uintptr, ps []datagram.Packet) (n int, again bool
 	}
 	return n, errno != unix.EAGAIN, errnoErr(errno)
 }
+
+// spinTurn is how long Spin looks for packets until it lets another goroutine run. To do so
+// wakes another thread, if there is one, which takes a processor then to find nothing to do.
+const spinTurn = 200 * time.Microsecond
 
 // retry makes a system call on a socket until no signal interrupts it.
 func retry(trap, fd uintptr, msg unsafe.Pointer, a, b uintptr) (int, syscall.Errno) {

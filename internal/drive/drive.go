@@ -6,6 +6,7 @@ package drive
 import (
 	"errors"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -63,6 +64,7 @@ type Loop struct {
 	quit  chan struct{} // closed by Close
 	done  chan struct{} // closed when the owner has ended
 	read  chan struct{} // closed when the reader has ended
+	lead  lead
 	once  sync.Once
 
 	readErr error // set before read is closed
@@ -91,6 +93,7 @@ func Start(conn datagram.Conn, e engine.Engine, cfg Config) *Loop {
 		done:  make(chan struct{}),
 		read:  make(chan struct{}),
 	}
+	l.lead.init(conn)
 	space := make([]byte, readBatches*readPackets*readStride)
 	for range readBatches {
 		b := new(batch)
@@ -204,42 +207,56 @@ func (b *batch) small() bool {
 
 func (l *Loop) reader() {
 	defer close(l.read)
-	for {
-		var b *batch
-		select {
-		case b = <-l.free:
-		case <-l.quit:
-			return
-		}
-		for i := range b.packets {
-			b.packets[i] = datagram.Packet{Data: b.buffers[i]}
-		}
-		n, err := l.conn.ReadBatch(b.packets[:])
-		b.n = n
+	for l.lead.follow(l.quit) {
+		err := l.readOnce(false)
+		<-l.lead.token
 		switch {
-		case n > 0 && b.small() && l.take():
-			now := time.Now()
-			l.handle(now, b)
-			l.free <- b
-			l.give(l.turn(now))
-			runtime.Gosched() // for whom it was runs before the next batch is looked for
-		case n > 0:
-			l.waiting.Add(1)
-			select {
-			case l.full <- b:
-			case <-l.quit:
-				return
-			}
-		default:
-			l.free <- b
-		}
-		if err != nil {
+		case errors.Is(err, os.ErrDeadlineExceeded) && l.lead.conn != nil: // a Kick that came late
+			l.lead.conn.SetReadDeadline(time.Time{})
+		case err != nil:
 			if !errors.Is(err, net.ErrClosed) {
 				l.readErr = err
 			}
 			return
 		}
+		runtime.Gosched() // for whom it was runs before the next batch is looked for
 	}
+}
+
+// readOnce waits for packets and handles them, or leaves them to the owner. here says that it
+// is not the reader who calls it.
+func (l *Loop) readOnce(here bool) error {
+	var b *batch
+	select {
+	case b = <-l.free:
+	case <-l.quit:
+		return net.ErrClosed
+	}
+	for i := range b.packets {
+		b.packets[i] = datagram.Packet{Data: b.buffers[i]}
+	}
+	n, err := l.conn.ReadBatch(b.packets[:])
+	b.n = n
+	switch {
+	case n > 0 && b.small() && l.take():
+		now := time.Now()
+		l.lead.busy.Store(here)
+		l.handle(now, b)
+		l.free <- b
+		more := l.turn(now)
+		l.lead.busy.Store(false)
+		l.give(more)
+	case n > 0:
+		l.waiting.Add(1)
+		select {
+		case l.full <- b:
+		case <-l.quit:
+			return net.ErrClosed
+		}
+	default:
+		l.free <- b
+	}
+	return err
 }
 
 // give gives the engine back. The owner is told if it would come too late.

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -94,6 +95,7 @@ type Conn struct {
 	queue   []datagram.Packet
 	flying  flight
 	closed  bool
+	until   time.Time // the read deadline
 	dropped int
 	full    uint64 // datagrams among them that found the queue full
 }
@@ -136,8 +138,24 @@ func (c *Conn) ReadBatch(ps []datagram.Packet) (int, error) {
 		if c.closed {
 			return 0, fmt.Errorf("mcasttest: read: %w", net.ErrClosed)
 		}
+		if !c.until.IsZero() && !time.Now().Before(c.until) {
+			return 0, fmt.Errorf("mcasttest: read: %w", os.ErrDeadlineExceeded)
+		}
 		c.wake.Wait()
 	}
+}
+
+// SetReadDeadline sets the time after which blocked and later calls of ReadBatch that find no
+// datagram fail with an error that wraps [os.ErrDeadlineExceeded]; the zero Time is never.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	c.until = t
+	if wait := time.Until(t); !t.IsZero() && wait > 0 {
+		time.AfterFunc(wait, c.wake.Broadcast)
+	}
+	c.wake.Broadcast()
+	return nil
 }
 
 // WriteBatch implements datagram.Conn.

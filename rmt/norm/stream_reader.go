@@ -188,6 +188,9 @@ func (s *StreamReader) tell() {
 	case s.news <- struct{}{}:
 	default:
 	}
+	if s.r.cfg.DirectRead {
+		s.r.loop.Kick()
+	}
 }
 
 func (s *StreamReader) fail(err error) {
@@ -248,12 +251,26 @@ func (s *StreamReader) wait(ctx context.Context) error {
 		if full {
 			s.refill()
 		}
+		if s.r.cfg.DirectRead && s.direct(ctx) {
+			continue
+		}
 		select {
 		case <-s.news:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// direct waits for packets here, and reports whether it could; they may be for others.
+func (s *StreamReader) direct(ctx context.Context) bool {
+	if len(s.news) > 0 || ctx.Err() != nil {
+		return false
+	}
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, s.r.loop.Kick)()
+	}
+	return s.r.loop.ReadHere(func() bool { return len(s.news) > 0 || ctx.Err() != nil })
 }
 
 // run returns how many bytes there are up to the next gap.

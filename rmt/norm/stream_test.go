@@ -335,3 +335,75 @@ func TestStreamNotTaken(t *testing.T) {
 		}
 	})
 }
+
+// A reader that takes packets itself gets what others get, and hears of what no packet tells.
+func TestDirectRead(t *testing.T) {
+	session(t, 2, LowLatency(), ReceiverConfig{RepairBySymbol: true, DirectRead: true}, mcasttest.Link{Loss: 0.02}, func(t *testing.T, s *Sender, rs []*Receiver) {
+		w, err := s.OpenStream(t.Context(), StreamConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const messages = 2000
+		var wg sync.WaitGroup
+		for _, r := range rs {
+			wg.Go(func() {
+				in := accept(t, r)
+				for i := range messages {
+					m, err := in.ReadMessage(t.Context(), nil)
+					if err != nil || binary.BigEndian.Uint32(m) != uint32(i) {
+						t.Fatalf("message %d: %x, %v", i, m, err)
+					}
+					if i%500 == 0 {
+						time.Sleep(time.Second) // somebody else reads meanwhile
+					}
+				}
+				// One that comes to nothing.
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				begin := time.Now()
+				if _, err := in.ReadMessage(ctx, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+					t.Errorf("after %v: %v", time.Since(begin), err)
+				}
+				if m, err := in.ReadMessage(t.Context(), nil); err != nil || string(m) != "last" {
+					t.Errorf("%q, %v", m, err)
+				}
+				// The sender falls silent, of which no packet tells.
+				var gone *ObjectError
+				if _, err := in.ReadMessage(t.Context(), nil); !errors.As(err, &gone) || !errors.Is(err, ErrSenderSilent) {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		for i := range messages {
+			if err := w.WriteMessage(t.Context(), binary.BigEndian.AppendUint32(nil, uint32(i))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(10 * time.Second)
+		if err := w.WriteMessage(t.Context(), []byte("last")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		s.Close()
+		wg.Wait()
+	})
+}
+
+// Close ends a reader that takes packets itself.
+func TestDirectReadClosed(t *testing.T) {
+	session(t, 1, LowLatency(), ReceiverConfig{DirectRead: true}, mcasttest.Link{}, func(t *testing.T, s *Sender, rs []*Receiver) {
+		w, err := s.OpenStream(t.Context(), StreamConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		in := accept(t, rs[0])
+		time.AfterFunc(time.Second, func() { rs[0].Close() })
+		if _, err := io.ReadAll(in); !errors.Is(err, stdnet.ErrClosed) {
+			t.Error(err)
+		}
+	})
+}

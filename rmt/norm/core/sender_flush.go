@@ -75,10 +75,19 @@ func (f *flushState) begin(s *Sender, now time.Time) {
 	case !f.running && !f.complete:
 		f.running, f.sent, f.due = true, 0, now
 		if o.stream != nil && !o.sent {
-			// The next message may tell as much.
-			f.due = now.Add(min(2*s.grtt.advertised(), s.flushInterval()))
+			f.due = now.Add(s.streamPause(o))
 		}
 	}
+}
+
+// streamPause is how long after the last symbol of an open stream the group is asked what it
+// lacks: the next message may tell as much, and where one is due soon it is waited for.
+func (s *Sender) streamPause(o *txObject) time.Duration {
+	pause, longest := 2*s.grtt.advertised(), s.flushInterval()
+	if next := o.stream.gap * 3 / 2; next > pause && next <= longest {
+		return next
+	}
+	return min(pause, longest)
 }
 
 // lastSent returns the object whose end, or for now last symbol, was sent, when there

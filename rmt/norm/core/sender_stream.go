@@ -78,8 +78,10 @@ type txStream struct {
 	flush  bool   // what is written is to be sent as it is
 	ended  bool   // the end was written
 
-	sent    bool // something was
-	waiting bool // Write found no room
+	sent    bool          // something was
+	waiting bool          // Write found no room
+	last    time.Time     // of a write
+	gap     time.Duration // between two of them, smoothed
 	marks   streamMarks
 }
 
@@ -138,10 +140,19 @@ func (s *Sender) WriteStream(now time.Time, id wire.TransportID, p []byte, messa
 		n += t.fill(b, p[n:])
 	}
 	if n > 0 {
+		t.wrote(now)
 		s.flush.stop()
 		s.grtt.wake(now)
 	}
 	return n, nil
+}
+
+// wrote notes when something was written.
+func (t *txStream) wrote(now time.Time) {
+	if !t.last.IsZero() {
+		t.gap += (min(now.Sub(t.last), time.Second) - t.gap) / 8
+	}
+	t.last = now
 }
 
 // FlushStream lets what was written leave without waiting for a full segment.
