@@ -1,0 +1,58 @@
+package core
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+	"github.com/gomulticast/multicast/rmt/fec"
+	"github.com/gomulticast/multicast/rmt/norm/wire"
+)
+
+// Whatever offsets a sender gives, what is read goes on from where it was: a reader that was
+// told of a gap which lies before what it has would wait for it for ever.
+func TestStreamOffsetsGoOn(t *testing.T) {
+	for _, offsets := range [][]uint32{
+		{1000, 1050, 1100}, {1000, 500, 550, 1050, 1100}, {1000, 500, 700, 2000, 0}, {5, 1 << 31, 1<<31 + 50, 3 << 30, 10},
+		{10, 1<<32 - 100, 1<<32 - 50, 0}, // the last is behind: they wrap
+		{1 << 20, 1<<20 + 5, 1<<20 + 1, 1<<20 + 50},
+	} {
+		r, err := NewReceiver(ReceiverConfig{NodeID: 2, Rand: rand.New(rand.NewPCG(1, 2))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		oti := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 100_000, SymbolSize: 50, MaxBlockLen: 2, Parity: 1, M: 8}
+		for i, at := range offsets {
+			b, err := wire.Codec{}.AppendData(nil, &wire.Data{
+				Sender: wire.Sender{Source: 1, InstanceID: 1, GRTT: 100}, Flags: wire.FlagStream, FEC: oti.EncodingID, Object: 1,
+				ID: fec.PayloadID{SBN: uint32(i / 2), ESI: uint32(i % 2)}, HasFTI: true, FTI: oti,
+				Payload: append(wire.StreamHeader{Len: 50, Offset: at}.Append(nil), make([]byte, 50)...),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Handle(time.Unix(1000, 0), &datagram.Packet{Data: b, Src: senderAddr})
+		}
+		next, read := uint64(offsets[0]), 0
+		for e, ok := r.Event(); ok; e, ok = r.Event() {
+			if e.Type != StreamReadable {
+				continue
+			}
+			for g, ok := r.ReadStream(e.Key); ok; g, ok = r.ReadStream(e.Key) {
+				from := g.Offset
+				if g.Lost {
+					from = g.From
+				}
+				if from != next || g.Lost && g.Offset <= g.From {
+					t.Errorf("%v: read up to %d, and then %+v", offsets, next, g)
+				}
+				next = g.Offset + uint64(len(g.Data))
+				read += len(g.Data)
+			}
+		}
+		if read != 50*len(offsets) {
+			t.Errorf("%v: %d bytes of %d", offsets, read, 50*len(offsets))
+		}
+	}
+}
