@@ -369,8 +369,9 @@ func (s *StreamReader) ReadMarked(ctx context.Context, buf []byte) ([]byte, erro
 		n, whole := s.run(), false
 		for _, at := range s.starts {
 			if at > s.pos || len(s.msg) > 0 {
-				whole = at <= s.pos+uint64(n)
-				n = min(n, int(at-s.pos))
+				if whole = at <= s.pos+uint64(n); whole {
+					n = int(at - s.pos)
+				}
 				break
 			}
 		}
