@@ -96,11 +96,7 @@ const maxFresh = 256
 // one. The owner calls it.
 func (r *Receiver) streamEvent(now time.Time, e *core.ReceiverEvent) bool {
 	if e.Type == core.ObjectNew && e.Stream {
-		limit := r.cfg.MaxMessage
-		if limit == 0 {
-			limit = 16 << 20
-		}
-		s := &StreamReader{r: r, key: e.Key, max: limit, news: make(chan struct{}, 1)}
+		s := &StreamReader{r: r, key: e.Key, max: r.cfg.maxMessage(), news: make(chan struct{}, 1)}
 		r.streams[e.Key] = s
 		r.mu.Lock()
 		var old *StreamReader

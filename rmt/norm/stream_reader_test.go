@@ -2,6 +2,7 @@ package norm
 
 import (
 	"errors"
+	"math"
 	"testing"
 )
 
@@ -21,5 +22,19 @@ func TestReadMarkedBeforeLongGap(t *testing.T) {
 		if s.pos != from+gap {
 			t.Errorf("gap of %d: at %d", gap, s.pos)
 		}
+	}
+}
+
+// A message as long as none can be: refused when the receiver is made, not with a panic when
+// one is read.
+func TestMaxMessage(t *testing.T) {
+	if err := (ReceiverConfig{MaxMessage: -1}).Validate(); !errors.Is(err, ErrConfig) {
+		t.Error(err)
+	}
+	s := &StreamReader{
+		max: ReceiverConfig{MaxMessage: math.MaxInt}.maxMessage(), news: make(chan struct{}, 1), buf: make([]byte, 20), synced: true, starts: []uint64{0, 20},
+	}
+	if m, err := s.ReadMarked(t.Context(), nil); len(m) != 20 || err != nil {
+		t.Errorf("%d bytes, %v", len(m), err)
 	}
 }
