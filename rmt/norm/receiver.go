@@ -31,7 +31,8 @@ type Receiver struct {
 
 	reports reports[ReceiverReport]
 
-	streams map[core.ObjectKey]*StreamReader // the owner's
+	streams map[core.ObjectKey]*StreamReader // the owner's, and in the end of who closes first
+	ended   sync.Once
 
 	mu      sync.Mutex
 	waiting []result        // for Objects
@@ -215,9 +216,11 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 // complete and then net.ErrClosed. It can be called again.
 func (r *Receiver) Close() error {
 	err := r.loop.Close()
-	for _, s := range r.streams { // the owner is gone
-		s.fail(net.ErrClosed)
-	}
+	r.ended.Do(func() {
+		for _, s := range r.streams { // the owner is gone
+			s.fail(net.ErrClosed)
+		}
+	})
 	r.store.close()
 	r.fail(fmt.Errorf("norm: receiver: %w", net.ErrClosed))
 	return err
