@@ -250,7 +250,11 @@ func (s *Sender) drain(now time.Time) {
 		case core.NodeClash:
 			s.warn("node ID", "error", e.Err)
 		case core.ShutdownDone:
-			close(s.goodbye)
+			select {
+			case <-s.goodbye: // two called Shutdown
+			default:
+				close(s.goodbye)
+			}
 		case core.ObjectAcked:
 			t.confirm(e.Node)
 			t.hear(e.Node, e.Content)
