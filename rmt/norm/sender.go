@@ -361,6 +361,9 @@ func (s *Sender) Close() error {
 	s.transfers = make(map[wire.TransportID]*Transfer)
 	s.mu.Unlock()
 	for _, t := range open {
+		if t.stream != nil {
+			t.stream.fail(net.ErrClosed)
+		}
 		t.finish(net.ErrClosed)
 		t.release()
 	}
