@@ -104,7 +104,7 @@ func (w *StreamWriter) WriteMessage(ctx context.Context, p []byte) error {
 		rest, err = w.write(ctx, p, false)
 		n += rest
 	}
-	if err != nil && n > 0 {
+	if err != nil && n > 0 && !errors.Is(err, net.ErrClosed) { // what Close cuts off is no fault of the stream
 		w.fail(err)
 	}
 	return err
