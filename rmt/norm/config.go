@@ -252,8 +252,8 @@ type ReceiverConfig struct {
 	// error. Default 64 MiB.
 	BufferBytes int64
 
-	// MaxMemory bounds data objects, being received or waiting in Objects,
-	// together. Default 256 MiB.
+	// MaxMemory bounds data objects, being received or waiting in Objects, and lists
+	// of sets that wait for files, together. Default 256 MiB.
 	MaxMemory int64
 
 	// Sync is what is received of a sender that is already at work. Default

@@ -112,9 +112,7 @@ func (r *Receiver) take() (*result, <-chan struct{}, error) {
 		res := r.waiting[0]
 		r.waiting[0] = result{}
 		r.waiting = r.waiting[1:]
-		if res.object != nil {
-			r.store.taken(int64(len(res.object.data)))
-		}
+		r.store.taken(&res)
 		return &res, nil, nil
 	}
 	return nil, r.news, r.fault
@@ -125,6 +123,8 @@ func (r *Receiver) deliver(res result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.waiting) >= maxWaiting {
+		r.store.taken(&r.waiting[0])
+		r.waiting[0] = result{}
 		r.waiting = r.waiting[1:]
 	}
 	r.waiting = append(r.waiting, res)

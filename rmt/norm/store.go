@@ -128,10 +128,13 @@ func (s *store) release(b []byte) {
 	}
 }
 
-// taken returns the memory of a data object to the account.
-func (s *store) taken(n int64) {
+// taken returns the memory of a result to the account.
+func (s *store) taken(res *result) {
+	if res.object == nil || res.object.held == 0 {
+		return
+	}
 	s.mu.Lock()
-	s.memory -= n
+	s.memory -= res.object.held
 	s.mu.Unlock()
 }
 
@@ -268,23 +271,30 @@ func (s *store) refuse(in *incoming, err error, at time.Time) {
 }
 
 // begin notes what an object is and sets memory aside for it.
-func (s *store) begin(in *incoming, e *core.ReceiverEvent) (err error) {
+func (s *store) begin(in *incoming, e *core.ReceiverEvent) error {
 	s.mu.Lock()
 	in.object.size, in.isFile, in.begun = e.Size, e.File, true
-	inMemory := !e.File || s.root == nil
-	if inMemory {
-		if s.memory+e.Size > s.r.cfg.MaxMemory {
-			err = fmt.Errorf("%w: %d bytes in memory, and MaxMemory is %d", ErrTooBig, e.Size, s.r.cfg.MaxMemory)
-		} else {
-			s.memory += e.Size
-			in.charged = e.Size
-		}
-	}
 	s.mu.Unlock()
-	if err == nil && inMemory {
-		in.sink = newMemorySink(e.Size)
+	if e.File && s.root != nil {
+		return nil
 	}
-	return err
+	if err := s.charge(in, e.Size); err != nil {
+		return err
+	}
+	in.sink = newMemorySink(e.Size)
+	return nil
+}
+
+// charge sets n bytes of memory aside for an object.
+func (s *store) charge(in *incoming, n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.memory+n > s.r.cfg.MaxMemory {
+		return fmt.Errorf("%w: %d bytes in memory with %d of others, and MaxMemory is %d", ErrTooBig, n, s.memory, s.r.cfg.MaxMemory)
+	}
+	s.memory += n
+	in.charged += n
+	return nil
 }
 
 // place opens the file of an object on disk, if that is not done: with the first
@@ -339,7 +349,7 @@ func (s *store) finish(in *incoming, at time.Time) (err error) {
 		}
 		o.path = s.path(name)
 	}
-	o.data = in.sink.data
+	o.data, o.held = in.sink.data, in.charged
 	if in.isSetList() {
 		if err := s.takeList(in, at); err != nil {
 			return err
