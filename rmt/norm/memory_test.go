@@ -1,6 +1,7 @@
 package norm
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gomulticast/multicast/mcast/mcasttest"
+	"github.com/gomulticast/multicast/rmt/fec"
 )
 
 func (s *store) inMemory() int64 {
@@ -90,4 +92,25 @@ func TestListsTakeMemory(t *testing.T) {
 			t.Errorf("%+v, %v, %d bytes in memory", o, err, r.store.inMemory())
 		}
 	})
+}
+
+// An object that cannot be received says why, however large it is, and takes no memory.
+func TestUnsupportedLargeObject(t *testing.T) {
+	none := func(id fec.EncodingID) (fec.Scheme, error) { return fec.Scheme{}, fec.ErrUnknownScheme }
+	for _, dir := range []string{"", t.TempDir()} {
+		session(t, 1, SenderConfig{}, ReceiverConfig{Dir: dir, MaxMemory: 1000, Scheme: none}, mcasttest.Link{}, func(t *testing.T, s *Sender, rs []*Receiver) {
+			for _, name := range []string{"file", ""} {
+				var opts []SendOption
+				if name != "" {
+					opts = append(opts, Name(name))
+				}
+				if _, err := s.Send(t.Context(), bytes.NewReader(noise(5000)), 5000, opts...); err != nil {
+					t.Fatal(err)
+				}
+				if o, err := next(t, rs[0]); !errors.Is(err, ErrUnsupported) {
+					t.Errorf("%+v, %v", o, err)
+				}
+			}
+		})
+	}
 }

@@ -294,7 +294,7 @@ func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 	}
 	if err := o.learn(m.r, oti); err != nil {
 		o.known = true
-		m.r.events.push(ReceiverEvent{Type: ObjectNew, Key: o.key, Size: int64(oti.TransferLength)})
+		m.r.events.push(ReceiverEvent{Type: ObjectNew, Key: o.key}) // nobody need make room for it
 		m.abort(o, unsupported(err))
 		return false
 	}
