@@ -81,6 +81,11 @@ type incoming struct {
 	got       int64 // guarded by store.mu
 }
 
+// toldOf reports whether an event that comes once for an object came for in.
+func (in *incoming) toldOf(t core.ReceiverEventType) bool {
+	return t == core.ObjectNew && in.begun || t == core.InfoReceived && in.informed
+}
+
 func newStore(r *Receiver, root *os.Root) *store {
 	s := &store{
 		r: r, root: root, done: make(chan struct{}), open: make(map[core.ObjectKey]*incoming), space: disk.Free,
@@ -203,6 +208,11 @@ func (s *store) do(j *job) {
 	case j.told:
 		delete(s.failed, e.Key)
 		return
+	}
+	if in := s.open[e.Key]; in != nil && in.toldOf(e.Type) {
+		// The engine has forgotten the sender meanwhile, and heard of it anew: see checking.
+		s.leave(in, j.at)
+		s.giveUp(in, ErrSenderRestarted, j.at)
 	}
 	s.mu.Lock()
 	in := s.open[e.Key]
