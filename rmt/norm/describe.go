@@ -128,18 +128,11 @@ func (s *store) resume(in *incoming, at time.Time) error {
 		s.prime(in, nil)
 		return nil
 	}
-	journal, err := s.root.Open(p.base + journalExt)
-	if err != nil {
-		s.adopted(in, new(verification))
-		return nil
-	}
 	file := in.sink.file
 	if !s.audit.add(func() {
-		v := s.audit.verify(journal, file)
-		journal.Close()
+		v := s.audit.verify(p.base+journalExt, file)
 		s.put(job{fn: func() { s.adopted(in, v) }})
 	}) {
-		journal.Close()
 		s.adopted(in, new(verification))
 	}
 	return nil
