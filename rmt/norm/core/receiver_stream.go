@@ -239,6 +239,7 @@ func (o *rxObject) dropTo(m *remote, sbn uint32) {
 }
 
 func (t *rxStream) hold(b *rxBlock) {
+	b.uncounted()
 	i, _ := slices.BinarySearchFunc(t.held, b.sbn, func(b *rxBlock, sbn uint32) int { return cmp.Compare(b.sbn, sbn) })
 	t.held = slices.Insert(t.held, i, b)
 }
