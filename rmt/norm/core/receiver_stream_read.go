@@ -47,7 +47,7 @@ func (o *rxObject) skip(m *remote) []byte {
 		case t.low >= t.lost:
 			return nil
 		case b == nil:
-			t.low, t.esi, t.gap = t.low+1, 0, true
+			t.low, t.esi, t.gap = t.next(), 0, true
 		default:
 			t.gap = true
 			if n := b.have.next(t.esi); n >= 0 && n < b.k {
@@ -58,6 +58,15 @@ func (o *rxObject) skip(m *remote) []byte {
 			o.advance(m, b)
 		}
 	}
+}
+
+// next returns the first block given up of which something is here, or where those given up
+// end: there may be any number between.
+func (t *rxStream) next() uint32 {
+	if len(t.held) > 0 {
+		return min(t.held[0].sbn, t.lost)
+	}
+	return t.lost
 }
 
 // advance moves the point of reading on by a symbol of block b, which is given back
