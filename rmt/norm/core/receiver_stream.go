@@ -269,6 +269,7 @@ func (m *remote) handleStream(o *rxObject, d *wire.Data) {
 func (o *rxObject) rebase(m *remote) {
 	const d = rebaseBy
 	t := o.stream
+	o.dropTo(m, d) // if nobody reads it
 	t.ids.rebase(d)
 	t.low -= d
 	t.lost -= min(t.lost, d)
