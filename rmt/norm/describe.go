@@ -90,9 +90,8 @@ func (s *store) skip(in *incoming) {
 	s.failed[key] = true
 	s.hand(in)
 	s.r.loop.Post(func(now time.Time) {
-		if !s.r.engine.Have(now, key) {
-			s.r.engine.Stored(now, key, nil) // it was complete by then
-		}
+		s.r.engine.Have(now, key)
+		s.r.stored(now, key, nil) // it may have been complete by then
 		s.put(job{event: core.ReceiverEvent{Key: key}, told: true})
 	})
 	s.member(in, true, time.Now())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/gomulticast/multicast/internal/disk"
 	"github.com/gomulticast/multicast/rmt/norm/core"
@@ -27,7 +28,9 @@ type store struct {
 
 	mu     sync.Mutex
 	wake   sync.Cond
-	jobs   []job // bounded by the engine's buffers
+	jobs   []job // bounded by the engine's buffers and, but for blocks, by limit
+	wait   int64 // bytes of jobs
+	limit  int64
 	free   [][]byte
 	freed  int64 // bytes of free
 	posted bool  // the owner was told of free
@@ -94,7 +97,7 @@ func newStore(r *Receiver, root *os.Root) *store {
 	}
 	s.wake.L = &s.mu
 	buffers := cmp.Or(r.cfg.BufferBytes, core.DefaultBufferBytes)
-	s.much = buffers / 8
+	s.much, s.limit = buffers/8, max(buffers, minBacklog)
 	s.hold = holding{limit: buffers / 4, release: s.release}
 	if root != nil {
 		s.scratch = newScratch(root, r.cfg.KeepPartial, time.Now())
@@ -103,11 +106,26 @@ func newStore(r *Receiver, root *os.Root) *store {
 	return s
 }
 
+// minBacklog is how many bytes of jobs may wait at least before new objects are refused. A
+// disk that hangs must not have what others say of ever new objects pile up here.
+const minBacklog = 16 << 20
+
 func (s *store) put(j job) {
 	s.mu.Lock()
 	s.jobs = append(s.jobs, j)
+	s.wait += int64(unsafe.Sizeof(j))
+	if j.event.Type == core.InfoReceived {
+		s.wait += int64(len(j.event.Data))
+	}
 	s.mu.Unlock()
 	s.wake.Signal()
+}
+
+// behind reports whether so much waits to be done that nothing new is to be begun.
+func (s *store) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wait > s.limit
 }
 
 // released returns the buffers that were written since it was last called.
@@ -177,7 +195,7 @@ func (s *store) run() {
 		for len(s.jobs) == 0 && !s.closed {
 			s.wake.Wait()
 		}
-		jobs, s.jobs = s.jobs, jobs[:0]
+		jobs, s.jobs, s.wait = s.jobs, jobs[:0], 0
 		closed := s.closed
 		s.mu.Unlock()
 		for i := range jobs {
@@ -274,7 +292,7 @@ func (s *store) refuse(in *incoming, err error, at time.Time) {
 	key := in.object.key
 	s.failed[key] = true
 	s.r.loop.Post(func(now time.Time) {
-		s.r.engine.Stored(now, key, err)
+		s.r.stored(now, key, err)
 		s.put(job{event: core.ReceiverEvent{Key: key}, told: true})
 	})
 	s.giveUp(in, err, at)
