@@ -350,3 +350,21 @@ func TestEncodePanics(t *testing.T) {
 		}()
 	}
 }
+
+// Whoever names ever other block lengths does not have their matrices computed again and
+// again, which takes longer than to receive a packet.
+func TestMatricesAreKept(t *testing.T) {
+	cache.Lock()
+	clear(cache.m)
+	cache.Unlock()
+	of := make(map[int]*matrix)
+	for range 2 {
+		for k := 1; k < MaxSymbols; k++ {
+			m := matrixFor(Rizzo, k)
+			if of[k] != nil && of[k] != m {
+				t.Fatalf("the matrix for %d symbols was computed again", k)
+			}
+			of[k] = m
+		}
+	}
+}
