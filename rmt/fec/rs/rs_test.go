@@ -294,8 +294,9 @@ func TestMatrixCache(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for k := range MaxSymbols {
-				if _, err := New(RFC5510, MaxSymbols, 0, k+1); err != nil {
+			for k := range 2 * MaxSymbols {
+				p := []Profile{RFC5510, Backblaze}[k/MaxSymbols]
+				if _, err := New(p, MaxSymbols, 0, k%MaxSymbols+1); err != nil {
 					t.Error(err)
 				}
 			}
