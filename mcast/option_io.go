@@ -72,7 +72,7 @@ func Offload(on bool) Option {
 // HopLimit, TOS and Time, and on Linux, when an IPv4 connection is bound to its one
 // group, IfIndex. That saves the kernel a fifth of the work of receiving a datagram
 // that comes by itself. The fields to keep are told nevertheless: congestion control that
-// heeds ECN, for one, needs TOS.
+// heeds ECN, for one, needs TOS. On systems other than Linux all are told as ever.
 func Lean(keep ...Field) Option {
 	return func(c *config) error {
 		c.lean = true

@@ -81,9 +81,14 @@ type verification struct {
 	summed  int64
 }
 
-// verify compares a journal with the file.
-func (a *audit) verify(journal io.Reader, file io.ReaderAt) *verification {
+// verify compares the journal of that name with the file. Without one nothing is true.
+func (a *audit) verify(name string, file io.ReaderAt) *verification {
 	v := &verification{sum: sha256.New()}
+	journal, err := a.root.Open(name)
+	if err != nil {
+		return v
+	}
+	defer journal.Close()
 	verified(journal, file, func(r record, data []byte) bool {
 		v.have.add(r.off, r.off+int64(r.n))
 		v.records = append(v.records, r)

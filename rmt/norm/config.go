@@ -1,10 +1,12 @@
 package norm
 
 import (
+	"cmp"
 	crand "crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -250,8 +252,8 @@ type ReceiverConfig struct {
 	// error. Default 64 MiB.
 	BufferBytes int64
 
-	// MaxMemory bounds data objects, being received or waiting in Objects,
-	// together. Default 256 MiB.
+	// MaxMemory bounds data objects, being received or waiting in Objects, and lists
+	// of sets that wait for files, together. Default 256 MiB.
 	MaxMemory int64
 
 	// Sync is what is received of a sender that is already at work. Default
@@ -322,10 +324,17 @@ func (c *ReceiverConfig) files() error {
 	switch {
 	case c.OnExist > Number:
 		return fmt.Errorf("%w: OnExist %d; give Replace, Keep or Number", ErrConfig, c.OnExist)
+	case c.MaxMessage < 0:
+		return fmt.Errorf("%w: messages of at most %d bytes; leave MaxMessage 0 for 16 MiB", ErrConfig, c.MaxMessage)
 	case c.MaxMemory < 0 || c.MaxFileSize < 0 || c.MaxFiles < 0 || c.SenderFiles < 0 || c.SenderBytes < 0:
 		return fmt.Errorf("%w: %d bytes of memory, files of %d bytes, %d at a time, %d files and %d bytes of a sender: none may be negative", ErrConfig, c.MaxMemory, c.MaxFileSize, c.MaxFiles, c.SenderFiles, c.SenderBytes)
 	}
 	return nil
+}
+
+// maxMessage returns MaxMessage, or its default.
+func (c ReceiverConfig) maxMessage() int {
+	return min(cmp.Or(c.MaxMessage, 16<<20), math.MaxInt-1) // one more is counted with
 }
 
 func setDefault[T int | int64 | time.Duration](v *T, d T) {

@@ -90,9 +90,8 @@ func (s *store) skip(in *incoming) {
 	s.failed[key] = true
 	s.hand(in)
 	s.r.loop.Post(func(now time.Time) {
-		if !s.r.engine.Have(now, key) {
-			s.r.engine.Stored(now, key, nil) // it was complete by then
-		}
+		s.r.engine.Have(now, key)
+		s.r.stored(now, key, nil) // it may have been complete by then
 		s.put(job{event: core.ReceiverEvent{Key: key}, told: true})
 	})
 	s.member(in, true, time.Now())
@@ -128,18 +127,11 @@ func (s *store) resume(in *incoming, at time.Time) error {
 		s.prime(in, nil)
 		return nil
 	}
-	journal, err := s.root.Open(p.base + journalExt)
-	if err != nil {
-		s.adopted(in, new(verification))
-		return nil
-	}
 	file := in.sink.file
 	if !s.audit.add(func() {
-		v := s.audit.verify(journal, file)
-		journal.Close()
+		v := s.audit.verify(p.base+journalExt, file)
 		s.put(job{fn: func() { s.adopted(in, v) }})
 	}) {
-		journal.Close()
 		s.adopted(in, new(verification))
 	}
 	return nil

@@ -19,6 +19,7 @@ type Object struct {
 	skipped  bool
 	resumed  int64
 	set      *FileSet
+	held     int64 // of ReceiverConfig.MaxMemory, until it is taken from Objects
 	started  time.Time
 	finished time.Time
 }

@@ -31,7 +31,9 @@ type Receiver struct {
 
 	reports reports[ReceiverReport]
 
-	streams map[core.ObjectKey]*StreamReader // the owner's
+	streams map[core.ObjectKey]*StreamReader // the owner's, and in the end of who closes first
+	ended   sync.Once
+	begun   map[core.ObjectKey]bool // objects that the store knows and the engine receives; the owner's
 
 	mu      sync.Mutex
 	waiting []result        // for Objects
@@ -64,7 +66,7 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 			return nil, fmt.Errorf("norm: receiver: %w", err)
 		}
 	}
-	r := &Receiver{cfg: cfg, id: cc.NodeID, engine: engine, streams: make(map[core.ObjectKey]*StreamReader), news: make(chan struct{})}
+	r := &Receiver{cfg: cfg, id: cc.NodeID, engine: engine, streams: make(map[core.ObjectKey]*StreamReader), begun: make(map[core.ObjectKey]bool), news: make(chan struct{})}
 	r.store = newStore(r, root)
 	r.loop = drive.Start(conn, engine, drive.Config{Drain: r.drain, WriteError: r.writeError, ReadError: r.readError})
 	go r.store.run()
@@ -111,9 +113,7 @@ func (r *Receiver) take() (*result, <-chan struct{}, error) {
 		res := r.waiting[0]
 		r.waiting[0] = result{}
 		r.waiting = r.waiting[1:]
-		if res.object != nil {
-			r.store.taken(int64(len(res.object.data)))
-		}
+		r.store.taken(&res)
 		return &res, nil, nil
 	}
 	return nil, r.news, r.fault
@@ -124,6 +124,8 @@ func (r *Receiver) deliver(res result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.waiting) >= maxWaiting {
+		r.store.taken(&r.waiting[0])
+		r.waiting[0] = result{}
 		r.waiting = r.waiting[1:]
 	}
 	r.waiting = append(r.waiting, res)
@@ -152,6 +154,7 @@ func (r *Receiver) drain(now time.Time) {
 	for _, b := range r.store.released() {
 		r.engine.Release(b)
 	}
+	behind := r.store.behind()
 	for e, ok := r.engine.Event(); ok; e, ok = r.engine.Event() {
 		if e.Type == core.SenderClash {
 			if r.cfg.Logger != nil {
@@ -162,10 +165,36 @@ func (r *Receiver) drain(now time.Time) {
 		if e.Type == core.InfoReceived && !r.store.mayHave(e.Data) {
 			r.engine.Prime(now, e.Key, nil)
 		}
-		if !r.streamEvent(now, &e) {
+		if !r.streamEvent(now, &e) && r.begins(now, &e, behind) {
 			r.store.put(job{event: e, at: now})
 		}
 	}
+}
+
+// begins keeps account of the objects that the store has heard of. It returns false for one
+// that it is not to hear of, being behind.
+func (r *Receiver) begins(now time.Time, e *core.ReceiverEvent, behind bool) bool {
+	switch e.Type {
+	case core.ObjectNew, core.InfoReceived:
+		if behind && !r.begun[e.Key] {
+			r.engine.Stored(now, e.Key, ErrQuota)
+			r.log("object refused: too much waits to be stored", "object", e.Key.Object)
+			return false
+		}
+		r.begun[e.Key] = true
+	case core.ObjectReceived, core.ObjectAborted:
+		if behind && !r.begun[e.Key] {
+			return false
+		}
+		delete(r.begun, e.Key)
+	}
+	return true
+}
+
+// stored tells the engine what became of an object; the owner calls it.
+func (r *Receiver) stored(now time.Time, key core.ObjectKey, err error) {
+	delete(r.begun, key)
+	r.engine.Stored(now, key, err)
 }
 
 func (r *Receiver) writeError(err error) { r.log("network", "error", err) }
@@ -215,9 +244,11 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 // complete and then net.ErrClosed. It can be called again.
 func (r *Receiver) Close() error {
 	err := r.loop.Close()
-	for _, s := range r.streams { // the owner is gone
-		s.fail(net.ErrClosed)
-	}
+	r.ended.Do(func() {
+		for _, s := range r.streams { // the owner is gone
+			s.fail(net.ErrClosed)
+		}
+	})
 	r.store.close()
 	r.fail(fmt.Errorf("norm: receiver: %w", net.ErrClosed))
 	return err

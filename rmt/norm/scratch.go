@@ -61,23 +61,33 @@ const (
 // newScratch removes what dead receivers left in root, but for objects younger than
 // keep, which are this one's now.
 func newScratch(root *os.Root, keep time.Duration, now time.Time) *scratch {
-	s := &scratch{root: root, run: rand.Text()[:13], keep: keep > 0, found: make(map[fileKey]partial), sums: make(map[[32]byte]int)}
+	s := &scratch{root: root, keep: keep > 0, found: make(map[fileKey]partial), sums: make(map[[32]byte]int)}
+	for range 4 { // another one that begins may look at ours just when we want to lock it
+		if s.begin() {
+			s.sweep(keep, now)
+			return s
+		}
+	}
+	s.keep = false
+	return s // what is wrong the first file will tell
+}
+
+// begin gives the receiver a name and locks it.
+func (s *scratch) begin() bool {
+	s.run = rand.Text()[:13]
 	start, name := tempPrefix+s.run+startExt, tempPrefix+s.run+lockExt
-	f, err := root.OpenFile(start, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := s.root.OpenFile(start, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		s.keep = false
-		return s // the first file will tell
+		return false
 	}
 	// Nobody may find the lock before it is held.
-	if !disk.Lock(f) || root.Rename(start, name) != nil {
+	if !disk.Lock(f) || s.root.Rename(start, name) != nil {
 		f.Close()
-		root.Remove(start)
-		s.keep = false
-		return s
+		s.root.Remove(start)
+		return false
 	}
 	s.lock = f
-	s.sweep(keep, now)
-	return s
+	return true
 }
 
 // next returns a name for a new object's files, without extension.

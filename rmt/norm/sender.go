@@ -250,7 +250,11 @@ func (s *Sender) drain(now time.Time) {
 		case core.NodeClash:
 			s.warn("node ID", "error", e.Err)
 		case core.ShutdownDone:
-			close(s.goodbye)
+			select {
+			case <-s.goodbye: // two called Shutdown
+			default:
+				close(s.goodbye)
+			}
 		case core.ObjectAcked:
 			t.confirm(e.Node)
 			t.hear(e.Node, e.Content)
@@ -357,6 +361,9 @@ func (s *Sender) Close() error {
 	s.transfers = make(map[wire.TransportID]*Transfer)
 	s.mu.Unlock()
 	for _, t := range open {
+		if t.stream != nil {
+			t.stream.fail(net.ErrClosed)
+		}
 		t.finish(net.ErrClosed)
 		t.release()
 	}

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"path/filepath"
 	"time"
+	"unsafe"
 
 	"github.com/gomulticast/multicast/rmt/norm/core"
 )
@@ -115,12 +116,17 @@ func (s *store) takeList(in *incoming, at time.Time) error {
 			}
 		}
 	}
+	// The names lie in a copy of the content, which is of no use to anybody else.
+	entries := int64(len(list)) * int64(unsafe.Sizeof(listed{}))
+	if err := s.charge(in, entries); err != nil {
+		return err
+	}
+	in.object.data, in.object.held = nil, in.charged
 	t := s.set(in, at)
+	s.taken(&result{object: &t.object}) // a list before this one
 	s.end(in)
-	s.taken(in.charged) // its content is of no use to anybody else
-	in.charged, in.object.data = 0, nil
 	in.object.finished = time.Now()
-	t.list, t.object = list, in.object
+	t.list, t.known, t.object = list, 0, in.object
 	s.judge(t)
 	return nil
 }

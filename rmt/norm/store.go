@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/gomulticast/multicast/internal/disk"
 	"github.com/gomulticast/multicast/rmt/norm/core"
@@ -27,8 +28,10 @@ type store struct {
 
 	mu     sync.Mutex
 	wake   sync.Cond
-	jobs   []job // bounded by the engine's buffers
+	jobs   []job // bounded by the engine's buffers and, but for blocks, by limit
 	blocks int64 // bytes of blocks in jobs
+	wait   int64 // bytes of jobs
+	limit  int64
 	free   [][]byte
 	freed  int64 // bytes of free
 	posted bool  // the owner was told of free
@@ -82,6 +85,11 @@ type incoming struct {
 	got       int64 // guarded by store.mu
 }
 
+// toldOf reports whether an event that comes once for an object came for in.
+func (in *incoming) toldOf(t core.ReceiverEventType) bool {
+	return t == core.ObjectNew && in.begun || t == core.InfoReceived && in.informed
+}
+
 func newStore(r *Receiver, root *os.Root) *store {
 	s := &store{
 		r: r, root: root, done: make(chan struct{}), open: make(map[core.ObjectKey]*incoming), space: disk.Free,
@@ -90,7 +98,7 @@ func newStore(r *Receiver, root *os.Root) *store {
 	}
 	s.wake.L = &s.mu
 	buffers := cmp.Or(r.cfg.BufferBytes, core.DefaultBufferBytes)
-	s.much = buffers / 8
+	s.much, s.limit = buffers/8, max(buffers, minBacklog)
 	s.hold = holding{limit: buffers / 4, release: s.release}
 	if root != nil {
 		s.scratch = newScratch(root, r.cfg.KeepPartial, time.Now())
@@ -99,9 +107,17 @@ func newStore(r *Receiver, root *os.Root) *store {
 	return s
 }
 
+// minBacklog is how many bytes of jobs may wait at least before new objects are refused. A
+// disk that hangs must not have what others say of ever new objects pile up here.
+const minBacklog = 16 << 20
+
 func (s *store) put(j job) {
 	s.mu.Lock()
 	s.jobs = append(s.jobs, j)
+	s.wait += int64(unsafe.Sizeof(j))
+	if j.event.Type == core.InfoReceived {
+		s.wait += int64(len(j.event.Data))
+	}
 	wake := true
 	if j.event.Type == core.BlockReceived {
 		// They come in great number, and to be woken for each costs more than to wait for some.
@@ -117,6 +133,13 @@ func (s *store) put(j job) {
 
 // storeBytes is how much of blocks wakes the store. It is little enough to be in a cache still.
 const storeBytes = 512 << 10
+
+// behind reports whether so much waits to be done that nothing new is to be begun.
+func (s *store) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wait > s.limit
+}
 
 // released returns the buffers that were written since it was last called.
 func (s *store) released() [][]byte {
@@ -141,10 +164,13 @@ func (s *store) release(b []byte) {
 	}
 }
 
-// taken returns the memory of a data object to the account.
-func (s *store) taken(n int64) {
+// taken returns the memory of a result to the account.
+func (s *store) taken(res *result) {
+	if res.object == nil || res.object.held == 0 {
+		return
+	}
 	s.mu.Lock()
-	s.memory -= n
+	s.memory -= res.object.held
 	s.mu.Unlock()
 }
 
@@ -182,7 +208,7 @@ func (s *store) run() {
 		for len(s.jobs) == 0 && !s.closed {
 			s.wake.Wait()
 		}
-		jobs, s.jobs, s.blocks = s.jobs, jobs[:0], 0
+		jobs, s.jobs, s.blocks, s.wait = s.jobs, jobs[:0], 0, 0
 		closed := s.closed
 		s.mu.Unlock()
 		for i := range jobs {
@@ -213,6 +239,11 @@ func (s *store) do(j *job) {
 	case j.told:
 		delete(s.failed, e.Key)
 		return
+	}
+	if in := s.open[e.Key]; in != nil && in.toldOf(e.Type) {
+		// The engine has forgotten the sender meanwhile, and heard of it anew: see checking.
+		s.leave(in, j.at)
+		s.giveUp(in, ErrSenderRestarted, j.at)
 	}
 	s.mu.Lock()
 	in := s.open[e.Key]
@@ -274,30 +305,37 @@ func (s *store) refuse(in *incoming, err error, at time.Time) {
 	key := in.object.key
 	s.failed[key] = true
 	s.r.loop.Post(func(now time.Time) {
-		s.r.engine.Stored(now, key, err)
+		s.r.stored(now, key, err)
 		s.put(job{event: core.ReceiverEvent{Key: key}, told: true})
 	})
 	s.giveUp(in, err, at)
 }
 
 // begin notes what an object is and sets memory aside for it.
-func (s *store) begin(in *incoming, e *core.ReceiverEvent) (err error) {
+func (s *store) begin(in *incoming, e *core.ReceiverEvent) error {
 	s.mu.Lock()
 	in.object.size, in.isFile, in.begun = e.Size, e.File, true
-	inMemory := !e.File || s.root == nil
-	if inMemory {
-		if s.memory+e.Size > s.r.cfg.MaxMemory {
-			err = fmt.Errorf("%w: %d bytes in memory, and MaxMemory is %d", ErrTooBig, e.Size, s.r.cfg.MaxMemory)
-		} else {
-			s.memory += e.Size
-			in.charged = e.Size
-		}
-	}
 	s.mu.Unlock()
-	if err == nil && inMemory {
-		in.sink = newMemorySink(e.Size)
+	if e.File && s.root != nil {
+		return nil
 	}
-	return err
+	if err := s.charge(in, e.Size); err != nil {
+		return err
+	}
+	in.sink = newMemorySink(e.Size)
+	return nil
+}
+
+// charge sets n bytes of memory aside for an object.
+func (s *store) charge(in *incoming, n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.memory+n > s.r.cfg.MaxMemory {
+		return fmt.Errorf("%w: %d bytes in memory with %d of others, and MaxMemory is %d", ErrTooBig, n, s.memory, s.r.cfg.MaxMemory)
+	}
+	s.memory += n
+	in.charged += n
+	return nil
 }
 
 // place opens the file of an object on disk, if that is not done: with the first
@@ -352,7 +390,7 @@ func (s *store) finish(in *incoming, at time.Time) (err error) {
 		}
 		o.path = s.path(name)
 	}
-	o.data = in.sink.data
+	o.data, o.held = in.sink.data, in.charged
 	if in.isSetList() {
 		if err := s.takeList(in, at); err != nil {
 			return err

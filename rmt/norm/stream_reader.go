@@ -96,11 +96,7 @@ const maxFresh = 256
 // one. The owner calls it.
 func (r *Receiver) streamEvent(now time.Time, e *core.ReceiverEvent) bool {
 	if e.Type == core.ObjectNew && e.Stream {
-		limit := r.cfg.MaxMessage
-		if limit == 0 {
-			limit = 16 << 20
-		}
-		s := &StreamReader{r: r, key: e.Key, max: limit, news: make(chan struct{}, 1)}
+		s := &StreamReader{r: r, key: e.Key, max: r.cfg.maxMessage(), news: make(chan struct{}, 1)}
 		r.streams[e.Key] = s
 		r.mu.Lock()
 		var old *StreamReader
@@ -386,8 +382,9 @@ func (s *StreamReader) ReadMarked(ctx context.Context, buf []byte) ([]byte, erro
 		n, whole := s.run(), false
 		for _, at := range s.starts {
 			if at > s.pos || len(s.msg) > 0 {
-				whole = at <= s.pos+uint64(n)
-				n = min(n, int(at-s.pos))
+				if whole = at <= s.pos+uint64(n); whole {
+					n = int(at - s.pos)
+				}
 				break
 			}
 		}

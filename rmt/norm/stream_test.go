@@ -407,3 +407,30 @@ func TestDirectReadClosed(t *testing.T) {
 		}
 	})
 }
+
+// A message of which nothing could be written before its context ended was never begun:
+// what is written next is not marked in its place.
+func TestMessageNotBegun(t *testing.T) {
+	session(t, 0, SenderConfig{Rate: 100_000}, ReceiverConfig{}, mcasttest.Link{}, func(t *testing.T, s *Sender, rs []*Receiver) {
+		w, err := s.OpenStream(t.Context(), StreamConfig{Buffer: 100_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		short := func() context.Context {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			t.Cleanup(cancel)
+			return ctx
+		}
+		if _, err := w.WriteContext(short(), make([]byte, 1<<20)); err == nil {
+			t.Fatal("all was written")
+		}
+		if err := w.WriteMessage(short(), []byte("message")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.starts) > 0 {
+			t.Errorf("a message begins at %v", w.starts)
+		}
+	})
+}

@@ -104,10 +104,23 @@ func (w *StreamWriter) WriteMessage(ctx context.Context, p []byte) error {
 		rest, err = w.write(ctx, p, false)
 		n += rest
 	}
-	if err != nil && n > 0 {
+	switch {
+	case err == nil || errors.Is(err, net.ErrClosed): // what Close cuts off is no fault of the stream
+	case n > 0:
 		w.fail(err)
+	default:
+		w.unstart()
 	}
 	return err
+}
+
+// unstart takes back that a message begins at the end of what is pending.
+func (w *StreamWriter) unstart() {
+	w.mu.Lock()
+	if n := len(w.starts); n > 0 {
+		w.starts = w.starts[:n-1]
+	}
+	w.mu.Unlock()
 }
 
 // begin waits for other writers.

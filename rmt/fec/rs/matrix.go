@@ -123,8 +123,9 @@ func (m *matrix) inverse(missing, index []int, left, right []uint8) {
 	}
 }
 
-// maxMatrices bounds the matrices kept for later use; one takes up to 17 KB.
-const maxMatrices = 64
+// maxMatrices bounds the matrices kept for later use: all that there are for one choice of
+// points, so that nobody has them computed again and again. They take 3 MB.
+const maxMatrices = 256
 
 type matrixKey struct {
 	points Matrix

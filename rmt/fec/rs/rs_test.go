@@ -294,8 +294,9 @@ func TestMatrixCache(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for k := range MaxSymbols {
-				if _, err := New(RFC5510, MaxSymbols, 0, k+1); err != nil {
+			for k := range 2 * MaxSymbols {
+				p := []Profile{RFC5510, Backblaze}[k/MaxSymbols]
+				if _, err := New(p, MaxSymbols, 0, k%MaxSymbols+1); err != nil {
 					t.Error(err)
 				}
 			}
@@ -348,5 +349,23 @@ func TestEncodePanics(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// Whoever names ever other block lengths does not have their matrices computed again and
+// again, which takes longer than to receive a packet.
+func TestMatricesAreKept(t *testing.T) {
+	cache.Lock()
+	clear(cache.m)
+	cache.Unlock()
+	of := make(map[int]*matrix)
+	for range 2 {
+		for k := 1; k < MaxSymbols; k++ {
+			m := matrixFor(Rizzo, k)
+			if of[k] != nil && of[k] != m {
+				t.Fatalf("the matrix for %d symbols was computed again", k)
+			}
+			of[k] = m
+		}
 	}
 }

@@ -22,6 +22,22 @@ type rxBlock struct {
 	stream bool  // counts as a stream's
 	bare   bool  // its parity is of no use
 	record int64 // what this record counts for beyond what bufferCost says
+	of     *remote
+	cost   int64 // of its buffer, counted in of.holds
+}
+
+// counted counts a block that has been begun as its sender's.
+func (b *rxBlock) counted(m *remote) {
+	b.of, b.cost = m, bufferCost(cap(b.data))
+	m.holds += b.cost
+}
+
+// uncounted does the opposite, when it is complete or given up.
+func (b *rxBlock) uncounted() {
+	if b.of != nil {
+		b.of.holds -= b.cost
+		b.of, b.cost = nil, 0
+	}
 }
 
 // A paritySymbol is kept in a place of data, counted in symbols. Each goes to a lower place

@@ -101,6 +101,7 @@ func (p *bufferPool) block(large bool) *rxBlock {
 
 // recycle takes a block record and the buffer it still has.
 func (p *bufferPool) recycle(b *rxBlock) {
+	b.uncounted()
 	p.giveBack(b.data, b.stream)
 	p.inUse -= b.record
 	list, limit := &p.spare[0], maxSpare

@@ -29,6 +29,9 @@ func (c *codeCache) check(r *Receiver, oti *fec.OTI, part *layout) error {
 	if oti.EncodingID == fec.ReedSolomonGF2m && oti.M == 16 && oti.SymbolSize%2 != 0 {
 		return fmt.Errorf("%w: segments of %d bytes; over GF(2^16) they are of an even length", fec.ErrCodeSize, oti.SymbolSize)
 	}
+	if oti.EncodingID == fec.ReedSolomonGF2m && oti.G > 1 {
+		return fmt.Errorf("%w: %d symbols in a packet; one is received", fec.ErrCodeSize, oti.G)
+	}
 	for _, k := range [2]int{first, last} {
 		if k == 0 {
 			continue

@@ -113,10 +113,17 @@ func (a *target) check() {
 	}
 	ranges := 0
 	for _, m := range a.rx.order {
+		holds := int64(0)
 		for _, o := range m.objects {
 			if o != nil {
 				ranges += len(o.done.ranges)
+				for _, b := range o.blocks {
+					holds += bufferCost(cap(b.data))
+				}
 			}
+		}
+		if holds != m.holds {
+			a.t.Errorf("blocks of %d bytes, counted as %d", holds, m.holds)
 		}
 		if len(m.objects) > 8 || len(m.nack.heard) > maxOverheard {
 			a.t.Errorf("%d objects, requests of %d overheard", len(m.objects), len(m.nack.heard))

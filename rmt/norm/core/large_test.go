@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -460,5 +461,33 @@ func TestOddSegments(t *testing.T) {
 	}
 	if lost != 50 || !bytes.Equal(got, sent) {
 		t.Errorf("%d lost; read %q, %+v", lost, got, p.rx.Stats())
+	}
+}
+
+// RFC 5510 section 4.2.3: with G above 1 a packet carries several symbols. They are not
+// received, and that is said at once: else such an object would be asked for without end.
+func TestSeveralSymbolsAPacket(t *testing.T) {
+	for _, g := range []uint8{1, 4} {
+		r, err := NewReceiver(ReceiverConfig{NodeID: 2, Rand: rand.New(rand.NewPCG(1, 2))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		oti := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 4000, SymbolSize: 100, MaxBlockLen: 8, Parity: 4, M: 8, G: g}
+		b, err := wire.Codec{}.AppendData(nil, &wire.Data{
+			Sender: wire.Sender{Source: 1, InstanceID: 1, GRTT: 100}, FEC: oti.EncodingID, Object: 1, HasFTI: true, FTI: oti, Payload: make([]byte, 100*int(g)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Handle(time.Unix(1000, 0), &datagram.Packet{Data: b, Src: senderAddr})
+		var reason error
+		for e, ok := r.Event(); ok; e, ok = r.Event() {
+			if e.Type == ObjectAborted {
+				reason = e.Err
+			}
+		}
+		if errors.Is(reason, ErrUnsupported) != (g > 1) {
+			t.Errorf("%d symbols a packet: %v", g, reason)
+		}
 	}
 }

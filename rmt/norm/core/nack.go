@@ -276,15 +276,7 @@ func (n *nackState) build(m *remote, limit position) bool {
 // room returns the memory that there is for blocks of this sender.
 func (m *remote) room() int64 {
 	p := &m.r.buffers
-	room := p.limit - p.inUse
-	for _, o := range m.objects[m.firstOpen():] {
-		if o != nil {
-			for _, b := range o.blocks {
-				room += bufferCost(len(b.data))
-			}
-		}
-	}
-	return room
+	return p.limit - p.inUse + m.holds
 }
 
 // due reports whether the sender had passed a block when the back-off began.

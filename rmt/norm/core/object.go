@@ -130,6 +130,7 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 		b := r.buffers.block(record > 0)
 		b.sbn, b.k, b.data, b.stream = sbn, o.part.BlockLen(sbn), data, o.stream != nil
 		b.free, b.record = b.k, record
+		b.counted(m)
 		o.blocks = slices.Insert(o.blocks, i, b)
 	}
 	o.newest = o.blocks[i]

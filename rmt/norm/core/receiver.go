@@ -47,7 +47,8 @@ type ObjectKey struct {
 type ReceiverEventType uint8
 
 const (
-	// ObjectNew: an object of Size bytes has begun.
+	// ObjectNew: an object of Size bytes has begun; of none if it cannot be received, of
+	// which ObjectAborted tells next.
 	ObjectNew ReceiverEventType = iota + 1
 	// InfoReceived: Data is its NORM_INFO content.
 	InfoReceived

@@ -48,15 +48,7 @@ func (r *Receiver) share(m *remote) bool {
 
 // hold adds what a sender holds.
 func (r *Receiver) hold(x *remote) {
-	var n int64
-	for _, o := range x.objects[x.firstOpen():] {
-		if o != nil {
-			for _, b := range o.blocks {
-				n += bufferCost(cap(b.data))
-			}
-		}
-	}
-	host := x.key.Addr.Addr()
+	host, n := x.key.Addr.Addr(), x.holds
 	for i := range r.holdings {
 		if h := &r.holdings[i]; h.host == host {
 			h.bytes += n

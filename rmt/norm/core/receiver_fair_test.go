@@ -109,3 +109,45 @@ func TestClaimedNodeID(t *testing.T) {
 		t.Errorf("%d clashes", r.Stats().Clashes)
 	}
 }
+
+// Nor does a host that fills it with the smallest blocks there are, of which hundreds have to
+// give way to each of another: to find them took seconds once, and this test ten minutes.
+func TestGreedyHostOfSmallBlocks(t *testing.T) {
+	r, err := NewReceiver(ReceiverConfig{NodeID: 2, Rand: rand.New(rand.NewPCG(1, 2))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1000, 0)
+	send := func(from netip.AddrPort, node wire.NodeID, object wire.TransportID, id fec.PayloadID, oti fec.OTI) {
+		b, err := wire.Codec{}.AppendData(nil, &wire.Data{
+			Sender: wire.Sender{Source: node, InstanceID: 1, GRTT: 100}, FEC: oti.EncodingID, Object: object, ID: id, HasFTI: true, FTI: oti, Payload: make([]byte, oti.SymbolSize),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Handle(now, &datagram.Packet{Data: b, Src: from})
+		now = now.Add(10 * time.Microsecond)
+	}
+	small := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 4 << 14, SymbolSize: 2, MaxBlockLen: 2, Parity: 4, M: 8}
+	large := fec.OTI{EncodingID: fec.ReedSolomonGF8, TransferLength: 200 * 64 * 1400, SymbolSize: 1400, MaxBlockLen: 64, Parity: 4, M: 8}
+	for i := range uint32(260_000) {
+		send(attacker, 20, wire.TransportID(i/16000), fec.PayloadID{SBN: i % 16000}, small)
+	}
+	if p := &r.buffers; p.inUse < p.limit*9/10 {
+		t.Fatalf("%d of %d bytes in use", p.inUse, p.limit)
+	}
+	for sbn := range uint32(200) {
+		for esi := range uint32(64) {
+			send(senderAddr, 1, 1, fec.PayloadID{SBN: sbn, ESI: esi}, large)
+		}
+	}
+	done := 0
+	for e, ok := r.Event(); ok; e, ok = r.Event() {
+		if e.Type == BlockReceived && e.Key.Sender.Node == 1 {
+			done++
+		}
+	}
+	if done != 200 {
+		t.Errorf("%d of 200 blocks of the honest sender: %+v", done, r.Stats())
+	}
+}

@@ -245,6 +245,7 @@ func (o *rxObject) dropTo(m *remote, sbn uint32) {
 }
 
 func (t *rxStream) hold(b *rxBlock) {
+	b.uncounted()
 	i, _ := slices.BinarySearchFunc(t.held, b.sbn, func(b *rxBlock, sbn uint32) int { return cmp.Compare(b.sbn, sbn) })
 	t.held = slices.Insert(t.held, i, b)
 }
@@ -274,6 +275,7 @@ func (m *remote) handleStream(o *rxObject, d *wire.Data) {
 func (o *rxObject) rebase(m *remote) {
 	const d = rebaseBy
 	t := o.stream
+	o.dropTo(m, d) // if nobody reads it
 	t.ids.rebase(d)
 	t.low -= d
 	t.lost -= min(t.lost, d)

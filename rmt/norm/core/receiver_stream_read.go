@@ -47,7 +47,7 @@ func (o *rxObject) skip(m *remote) []byte {
 		case t.low >= t.lost:
 			return nil
 		case b == nil:
-			t.low, t.esi, t.gap = t.low+1, 0, true
+			t.low, t.esi, t.gap = t.next(), 0, true
 		default:
 			t.gap = true
 			if n := b.have.next(t.esi); n >= 0 && n < b.k {
@@ -58,6 +58,15 @@ func (o *rxObject) skip(m *remote) []byte {
 			o.advance(m, b)
 		}
 	}
+}
+
+// next returns the first block given up of which something is here, or where those given up
+// end: there may be any number between.
+func (t *rxStream) next() uint32 {
+	if len(t.held) > 0 {
+		return min(t.held[0].sbn, t.lost)
+	}
+	return t.lost
 }
 
 // advance moves the point of reading on by a symbol of block b, which is given back
@@ -128,11 +137,6 @@ func (r *Receiver) ReadStream(key ObjectKey) (StreamSegment, bool) {
 			// Also without symbols missing: a sender may skip what it never sent.
 			seg := StreamSegment{Offset: at, Lost: true, From: t.offset, Message: -1}
 			t.gap, t.offset = false, at
-			if at < seg.From {
-				r.stats.Malformed++
-				o.advance(m, o.reading())
-				continue
-			}
 			return seg, true
 		}
 		b := o.reading()
@@ -159,16 +163,14 @@ func (r *Receiver) ReadStream(key ObjectKey) (StreamSegment, bool) {
 	}
 }
 
-// extend makes a stream offset of its low 32 bits: the one closest to where reading is.
+// extend makes a stream offset of its low 32 bits: the next one from where reading is, for
+// symbols are read in order, and much may be lost between two of them. A reader would never
+// get over one that goes back.
 func (t *rxStream) extend(low uint32) uint64 {
 	if !t.anchor {
 		return uint64(low)
 	}
-	d := int64(int32(low - uint32(t.offset)))
-	if d < 0 && uint64(-d) > t.offset {
-		return uint64(low)
-	}
-	return t.offset + uint64(d)
+	return t.offset + uint64(low-uint32(t.offset))
 }
 
 // streamSymbol gives what has come to the reader: a source symbol of a block that is not

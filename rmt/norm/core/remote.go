@@ -45,7 +45,8 @@ type remote struct {
 	moved   bool      // base has moved on: what is before it was ours once
 	base    wire.TransportID
 	objects []*rxObject
-	over    int // so many objects at the beginning of the window are settled
+	over    int   // so many objects at the beginning of the window are settled
+	holds   int64 // bytes of buffers of their blocks that were begun and not done
 
 	at      position // where the sender stood at its last message
 	through bool     // at was named by a FLUSH: all before it was sent
@@ -294,7 +295,7 @@ func (m *remote) learn(o *rxObject, oti *fec.OTI) bool {
 	}
 	if err := o.learn(m.r, oti); err != nil {
 		o.known = true
-		m.r.events.push(ReceiverEvent{Type: ObjectNew, Key: o.key, Size: int64(oti.TransferLength)})
+		m.r.events.push(ReceiverEvent{Type: ObjectNew, Key: o.key}) // nobody need make room for it
 		m.abort(o, unsupported(err))
 		return false
 	}
