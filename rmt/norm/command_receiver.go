@@ -9,16 +9,17 @@ import (
 	"github.com/gomulticast/multicast/rmt/norm/core"
 )
 
-// A Command is a command of a sender's application: see [Sender.Command].
+// A Command is a command of a sender's application: see [Sender.Command]. Nothing in NORM
+// is authenticated: whoever can send to the session can send commands, under any node ID.
 type Command struct {
 	Sender NodeID
 	Addr   netip.AddrPort // where it came from
-	Data   []byte
+	Data   []byte         // the caller's
 }
 
 // Commands yields the commands of all senders as they come, each once however often it is
 // repeated. Of a sender of NRL's, which does not number them, what says the same as a
-// command before within 16 round-trip times of its last copy counts as a copy.
+// command before within 16 round-trip times (or 80 ms) of its last copy counts as a copy.
 // Up to 1 MiB wait to be taken, 4 KiB for each counted in; then the oldest of the host that
 // has most waiting are dropped. It ends as Objects does, and several loops share them out.
 func (r *Receiver) Commands(ctx context.Context) iter.Seq2[Command, error] {

@@ -33,7 +33,8 @@ func (w *world) spy(t wire.CmdType) *[]time.Duration {
 func TestCommandsAreToldOnce(t *testing.T) {
 	for seed := range uint64(20) {
 		w := newWorld(t, seed)
-		tx := w.sender(SenderConfig{Rate: 20_000_000}, netem.Link{Delay: 2 * time.Millisecond, Jitter: 3 * time.Millisecond}, netem.Link{})
+		cc := []CongestionControl{CCNone, CCTFMCC, CCMax}[seed%3]
+		tx := w.sender(SenderConfig{Rate: 20_000_000, CC: cc, MinRate: 10_000_000}, netem.Link{Delay: 2 * time.Millisecond, Jitter: 3 * time.Millisecond}, netem.Link{})
 		for range 5 {
 			w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{Loss: 0.2, Duplicate: 0.2})
 		}

@@ -130,6 +130,18 @@ func TestSlowAnswer(t *testing.T) {
 	}
 }
 
+// On a path much longer than assumed, answers are waited for until it is known.
+func TestAnswersFromAfar(t *testing.T) {
+	w := newWorld(t, 5)
+	tx := w.sender(SenderConfig{}, netem.Link{Delay: 600 * time.Millisecond}, netem.Link{})
+	w.receiver(ReceiverConfig{}, netem.Link{Delay: 600 * time.Millisecond}, netem.Link{}).answer = func(wire.AckType, uint8) (string, time.Duration) { return "here", 0 }
+	q := tx.ask(QuestionSpec{Type: 20, Nodes: w.members()})
+	w.pass(5 * time.Second)
+	if err, over := tx.questions[q]; err != nil || !over || tx.answers[q][1001] != "here" {
+		t.Errorf("over %v, %v, %q", over, err, tx.answers[q])
+	}
+}
+
 // More receivers than a message has room for take turns.
 func TestQuestionToMany(t *testing.T) {
 	w := newWorld(t, 3)
