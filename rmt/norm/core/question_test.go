@@ -157,6 +157,27 @@ func TestQuestionToMany(t *testing.T) {
 	w.check()
 }
 
+// Those who do not answer make room for others when they were asked as often as the rest.
+func TestQuestionToManyWhoAreGone(t *testing.T) {
+	w := newWorld(t, 6)
+	tx := w.sender(SenderConfig{SegmentSize: 64}, netem.Link{}, netem.Link{})
+	w.receiver(ReceiverConfig{}, netem.Link{}, netem.Link{}).answer = func(wire.AckType, uint8) (string, time.Duration) { return "yes", 0 }
+	w.pass(time.Second)
+	times := w.spy(wire.CmdAckReq)
+	nodes := w.members()
+	for i := range wire.NodeID(39) { // before it in the list
+		nodes = append(nodes, 500+i)
+	}
+	q := tx.ask(QuestionSpec{Type: 20, Nodes: nodes})
+	w.pass(5 * time.Second)
+	if err, over := tx.questions[q]; !errors.Is(err, ErrNotAcked) || !over || tx.answers[q][1001] != "yes" {
+		t.Errorf("over %v, %v, %q", over, err, tx.answers[q])
+	}
+	if n := len(*times); n < 20*39/16 || n > 20*40/16+3 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 // The 8 bits of the ack_id come again: the answer to an earlier question is none to this.
 func TestQuestionNumbersComeAgain(t *testing.T) {
 	w := newWorld(t, 4)
