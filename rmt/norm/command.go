@@ -24,16 +24,15 @@ func Once() CommandOption { return func(o *commandOptions) { o.once = true } }
 
 // Command sends data, at most a segment, to the application of every receiver there is
 // (NORM_CMD(APPLICATION), RFC 5740 section 4.2.3.7): see [Receiver.Commands]. It goes before
-// all that waits to be sent and is repeated SenderConfig.RobustFactor times, every two
-// round-trip times, so that hardly anyone misses it; but nobody asks for one that is lost,
-// and nothing keeps commands in order. A receiver tells of it once. Repeats of all commands
-// take no more than a quarter of the rate, and receivers tell of no more than 128 commands at
-// once and 256 a second.
+// all that waits to be sent and is repeated, SenderConfig.RobustFactor times in all, every two
+// round-trip times but no more often than SenderConfig.FlushInterval, so that hardly anyone
+// misses it; but nobody asks for one that is lost, and nothing keeps commands in order. A
+// receiver tells of it once. Repeats of all commands take no more than a quarter of the rate,
+// and receivers tell of no more than 128 commands at once and 256 a second.
 //
-// It returns when the command was sent for the last time, about 40 round-trip times later
-// by default, or when ctx ends: it is not repeated any more then. Eight commands are under way
-// at a time, further calls wait. The slice is not used after the return. It wraps
-// ErrCommand when data is too long.
+// It returns when the command was sent for the last time, or when ctx ends: it is not
+// repeated any more then. The slice is not used after the return. Eight commands are under
+// way at a time, further calls wait. It wraps ErrCommand when data is too long.
 func (s *Sender) Command(ctx context.Context, data []byte, opts ...CommandOption) error {
 	var o commandOptions
 	for _, f := range opts {

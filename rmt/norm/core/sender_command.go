@@ -39,9 +39,9 @@ type commandState struct {
 // Command sends data, at most a segment, to the group before all that waits to be sent:
 // once or, if robust, RobustFactor times, every two GRTTs (RFC 5740 section 4.2.3.7) but no
 // more often than FlushInterval; repeats of all commands take no more than a quarter of the
-// rate. A CommandSent event tells that it was sent for the last time. Nobody repairs a
-// command that is lost, and commands may overtake one another. The slice is kept until then. Up to 8
-// commands are under way at a time; with more, it returns ErrFull.
+// rate. Nobody repairs a command that is lost, and commands may overtake one another. A
+// CommandSent event tells that it was sent for the last time; until then the slice is kept.
+// Up to 8 commands are under way at a time; with more, it returns ErrFull.
 func (s *Sender) Command(now time.Time, data []byte, robust bool) (CommandID, error) {
 	c := &s.commands
 	switch {
