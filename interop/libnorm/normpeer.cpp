@@ -20,7 +20,9 @@
 //	SENT N                     (send) object N has been transmitted once
 //	ACKED ID                   (send) node ID has acknowledged everything
 //	UNACKED ID                 (send) it has not, and we give up
+//	COMMANDED TEXT             (send) a command was sent as often as it should
 //	FLUSHED                    (send) all said, and nobody was asked to acknowledge
+//	COMMAND ID TEXT            (recv) a command of the sender's application came
 //	SENDER ID                  (recv) a sender was heard of
 //	RESET ID                   (recv) it began anew
 //	NEW KIND SIZE              (recv) an object has begun: file, data or stream
@@ -140,6 +142,8 @@ int main(int argc, char **argv)
 		{"silent", 1, 0, 1008},        // recv: says nothing, and gives up blocks so far behind
 		{"sync", 1, 0, 1009},          // recv: current, stream, all
 		{"txport", 1, 0, 1010},        // to send from
+		{"command", 1, 0, 1011},       // send: a word, robustly; again for more
+		{"command-once", 1, 0, 1012},  // likewise, a single time
 		{0, 0, 0, 0},
 	};
 	Config c;
@@ -188,12 +192,14 @@ int main(int argc, char **argv)
 		case 1007: c.messages = true; break;
 		case 1008: c.silent = true; c.delay = atoi(optarg); break;
 		case 1010: c.txport = atoi(optarg); break;
+		case 1011: c.commands.push_back({optarg, true}); break;
+		case 1012: c.commands.push_back({optarg, false}); break;
 		case 1009: c.sync = syncPolicy(optarg); break;
 		default: return 2;
 		}
 	bool sends = mode == "send";
 	if (!sends && mode != "recv") die("neither send nor recv:", mode.c_str());
-	if (sends && optind == argc) die("nothing to send");
+	if (sends && optind == argc && c.commands.empty()) die("nothing to send");
 
 	int major, minor, patch;
 	NormGetVersion(&major, &minor, &patch);

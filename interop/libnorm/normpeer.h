@@ -6,6 +6,7 @@
 #include <normApi.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 struct Config {
@@ -15,6 +16,7 @@ struct Config {
 	double rate = 20e6, grtt = 0, backoff = -1, txloss = 0, rxloss = 0, linger = 0, seconds = 0;
 	bool unicast = false, cc = false, infoOnly = false;
 	std::vector<NormNodeId> ackers;
+	std::vector<std::pair<std::string, bool>> commands; // and whether robustly
 
 	// Of streams.
 	NormFlushMode flush = NORM_FLUSH_PASSIVE;

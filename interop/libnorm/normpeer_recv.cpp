@@ -107,6 +107,7 @@ int runRecv(const Config &c, NormInstanceHandle instance, NormSessionHandle sess
 
 	double deadline = c.seconds ? seconds() + c.seconds : 0;
 	int done = 0, begun = 0;
+	bool commanded = false;
 	std::map<NormObjectHandle, Reading> streams;
 	NormEvent event;
 	for (;;) {
@@ -124,6 +125,17 @@ int runRecv(const Config &c, NormInstanceHandle instance, NormSessionHandle sess
 		case NORM_REMOTE_SENDER_NEW: say("SENDER %u", (unsigned)NormNodeGetId(event.sender)); break;
 		case NORM_REMOTE_SENDER_RESET: say("RESET %u", (unsigned)NormNodeGetId(event.sender)); break;
 		case NORM_REMOTE_SENDER_INACTIVE: say("INACTIVE %u", (unsigned)NormNodeGetId(event.sender)); break;
+		case NORM_RX_CMD_NEW: {
+			// One for each event: libnorm 1.5.9 does not unlink the buffers that it uses
+			// again. Once it has had two unread it gives out some again, without end to whoever
+			// reads until there is none, and frees them twice.
+			char text[8192];
+			unsigned n = sizeof text;
+			commanded = true;
+			if (NormNodeGetCommand(event.sender, text, &n))
+				say("COMMAND %u %.*s", (unsigned)NormNodeGetId(event.sender), (int)n, text);
+			break;
+		}
 		case NORM_RX_OBJECT_NEW:
 			say("NEW %s %lld", type, (long long)NormObjectGetSize(event.object));
 			if (NormObjectGetType(event.object) == NORM_OBJECT_STREAM) {
@@ -162,7 +174,7 @@ int runRecv(const Config &c, NormInstanceHandle instance, NormSessionHandle sess
 		default: break;
 		}
 	}
-	NormStopReceiver(session);
+	if (!commanded) NormStopReceiver(session);
 	say("END");
 	return done < c.count ? 3 : 0;
 }

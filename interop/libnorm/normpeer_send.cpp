@@ -20,6 +20,7 @@ struct Sending {
 	void wait(double time);
 	bool stream(const std::string &path, bool messages, const std::string &info);
 	bool write(NormObjectHandle h, const char *data, size_t n);
+	bool command(const std::string &text, bool robust);
 	int finish();
 };
 
@@ -111,9 +112,23 @@ bool Sending::stream(const std::string &path, bool messages, const std::string &
 	return true;
 }
 
+// command sends a command and waits until it was sent as often as it should.
+bool Sending::command(const std::string &text, bool robust)
+{
+	if (!NormSendCommand(session, text.data(), text.size(), robust)) die("cannot send command", text.c_str());
+	NormEvent event;
+	while (next(instance, event, deadline))
+		if (event.type == NORM_TX_CMD_SENT) {
+			say("COMMANDED %s", text.c_str());
+			return true;
+		}
+	return false;
+}
+
 // finish waits until everybody has everything, or had the chance to ask for it.
 int Sending::finish()
 {
+	if (handles.empty()) return 0;
 	if (!c.ackers.empty()) {
 		NormSetWatermark(session, handles.back(), true);
 		return confirm() ? 0 : 3;
@@ -173,6 +188,10 @@ int runSend(const Config &c, NormInstanceHandle instance, NormSessionHandle sess
 		s.handles.push_back(h);
 		say("QUEUED %s %lld %s", kind.c_str(), (long long)st.st_size, path.c_str());
 		if (i + 1 < n) s.wait(c.pause);
+	}
+	for (auto &command : c.commands) {
+		ok = ok && s.command(command.first, command.second);
+		s.wait(c.pause);
 	}
 	int code = ok ? s.finish() : 3;
 	// The library still answers repair requests until the sender is stopped.

@@ -277,6 +277,15 @@ type ReceiverConfig struct {
 	Silent      bool
 	SilentDelay int
 
+	// Answer answers the questions of senders' applications ([Sender.Ask]) to this
+	// receiver: the acknowledgement carries the payload, at most one of the sender's segments
+	// or, while nothing was received of it, 512 bytes; false does not acknowledge. It is
+	// called once for each question, by a goroutine of its own, one call after the
+	// other; of questions that wait it is as with those of Commands. Without it, none is
+	// answered: RFC 5740 section 4.2.3.6 would have it, but nobody could rely on that
+	// acknowledgement. A silent receiver is not asked.
+	Answer func(AckRequest) (payload []byte, ok bool)
+
 	// MaxMessage bounds what ReadMessage reads, in bytes. Default 16 MiB.
 	MaxMessage int
 

@@ -13,6 +13,10 @@
 // [*LostError] and reading goes on, and with receivers to wait for nothing is dropped
 // that they have not read.
 //
+// An application can send commands of up to a segment to all receivers at once, ahead of
+// what else there is to send ([Sender.Command], [Receiver.Commands]), and ask receivers by
+// name for answers of a few bytes ([Sender.Ask], ReceiverConfig.Answer).
+//
 // Files keep their names, sizes and modification times, and those of a directory
 // ([Sender.SendDir]) come with a list by which receivers know that they have all
 // ([Object.Set]). A receiver that was interrupted goes on with what it has of a file, and
@@ -21,7 +25,8 @@
 // session does; packages normexpvar and normprom show it to the world.
 //
 // Both are safe for concurrent use. Each runs two goroutines, and a receiver two more: one
-// writes files, one reads those that are there already.
+// writes files, one reads those that are there already; a third one with
+// ReceiverConfig.Answer.
 package norm
 
 import "github.com/gomulticast/multicast/rmt/norm/wire"

@@ -7,10 +7,10 @@ import (
 	"github.com/gomulticast/multicast/rmt/norm/core"
 )
 
-// Why an object was not delivered, for errors.Is.
+// Why an object was not delivered, or something else failed, for errors.Is.
 var (
 	ErrCanceled        = core.ErrCanceled        // called off by its sender
-	ErrNotAcked        = core.ErrNotAcked        // some receivers did not confirm
+	ErrNotAcked        = core.ErrNotAcked        // some receivers did not confirm, or answer
 	ErrSource          = core.ErrSource          // the sender could not read it
 	ErrPurged          = core.ErrPurged          // the sender no longer repairs it
 	ErrSenderGone      = core.ErrSenderGone      // the sender ended the session
@@ -19,6 +19,7 @@ var (
 	ErrOverrun         = core.ErrOverrun         // too many newer objects came
 	ErrUnsupported     = core.ErrUnsupported     // FEC scheme or sizes not supported
 	ErrConfig          = core.ErrConfig          // a setting makes no sense
+	ErrCommand         = core.ErrCommand         // a command or question cannot be sent as it is
 	ErrNodeClash       = core.ErrNodeClash       // two nodes have one ID; told to Logger
 
 	// ErrName: the name the sender gave would leave the directory, or is no

@@ -35,11 +35,15 @@ type Receiver struct {
 	ended   sync.Once
 	begun   map[core.ObjectKey]bool // objects that the store knows and the engine receives; the owner's
 
-	mu      sync.Mutex
-	waiting []result        // for Objects
-	fresh   []*StreamReader // for AcceptStream
-	news    chan struct{}   // closed and replaced when waiting grows
-	fault   error           // why reading ended
+	asked chan struct{} // has an item when requests has grown
+
+	mu       sync.Mutex
+	waiting  []result        // for Objects
+	fresh    []*StreamReader // for AcceptStream
+	commands fairQueue[Command]
+	requests fairQueue[request] // for ReceiverConfig.Answer
+	news     chan struct{}      // closed and replaced when one of these but the last grows
+	fault    error              // why reading ended
 }
 
 // A result is an object or the error in its place.
@@ -66,10 +70,16 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 			return nil, fmt.Errorf("norm: receiver: %w", err)
 		}
 	}
-	r := &Receiver{cfg: cfg, id: cc.NodeID, engine: engine, streams: make(map[core.ObjectKey]*StreamReader), begun: make(map[core.ObjectKey]bool), news: make(chan struct{})}
+	r := &Receiver{
+		cfg: cfg, id: cc.NodeID, engine: engine, streams: make(map[core.ObjectKey]*StreamReader), begun: make(map[core.ObjectKey]bool),
+		news: make(chan struct{}), asked: make(chan struct{}, 1),
+	}
 	r.store = newStore(r, root)
 	r.loop = drive.Start(conn, engine, drive.Config{Drain: r.drain, WriteError: r.writeError, ReadError: r.readError})
 	go r.store.run()
+	if cfg.Answer != nil {
+		go r.answer()
+	}
 	return r, nil
 }
 
@@ -162,6 +172,9 @@ func (r *Receiver) drain(now time.Time) {
 			}
 			continue
 		}
+		if r.commandEvent(&e) {
+			continue
+		}
 		if e.Type == core.InfoReceived && !r.store.mayHave(e.Data) {
 			r.engine.Prime(now, e.Key, nil)
 		}
@@ -241,7 +254,8 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 
 // Close ends the receiver and closes its connection. What was not complete is
 // removed, but for files that ReceiverConfig.KeepPartial keeps. Objects yields what is
-// complete and then net.ErrClosed. It can be called again.
+// complete and then net.ErrClosed. A call of ReceiverConfig.Answer is not waited for. It
+// can be called again.
 func (r *Receiver) Close() error {
 	err := r.loop.Close()
 	r.ended.Do(func() {

@@ -34,7 +34,9 @@ type Sender struct {
 
 	mu        sync.Mutex
 	transfers map[wire.TransportID]*Transfer
-	vacancy   chan struct{} // closed and replaced when an object is done
+	commands  map[core.CommandID]*call
+	questions map[core.QuestionID]*call
+	vacancy   chan struct{} // closed and replaced when an object or a call is done
 	goodbye   chan struct{} // closed when EOT was sent
 	fault     error         // the last network error
 }
@@ -50,6 +52,8 @@ func NewSender(conn datagram.Conn, cfg SenderConfig) (*Sender, error) {
 	s := &Sender{
 		cfg: cfg, id: cc.NodeID, engine: engine,
 		transfers: make(map[wire.TransportID]*Transfer),
+		commands:  make(map[core.CommandID]*call),
+		questions: make(map[core.QuestionID]*call),
 		vacancy:   make(chan struct{}),
 		goodbye:   make(chan struct{}),
 	}
@@ -208,38 +212,56 @@ func (s *Sender) enqueue(ctx context.Context, src io.ReaderAt, size int64, file 
 
 // queue has the engine take t by calling add, as soon as it has room.
 func (s *Sender) queue(ctx context.Context, t *Transfer, add func(now time.Time) (wire.TransportID, error)) error {
+	err := s.admit(ctx, func(now time.Time) (err error) {
+		if t.id, err = add(now); err == nil {
+			s.mu.Lock()
+			s.transfers[t.id] = t
+			s.mu.Unlock()
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("norm: send: %w", err)
+	}
+	return nil
+}
+
+// admit has add called, by who has the engine, until there is room.
+func (s *Sender) admit(ctx context.Context, add func(now time.Time) error) error {
 	for {
 		s.mu.Lock()
 		vacancy := s.vacancy
 		s.mu.Unlock()
 		var err error
-		if closed := s.loop.Do(func(now time.Time) {
-			if t.id, err = add(now); err == nil {
-				s.mu.Lock()
-				s.transfers[t.id] = t
-				s.mu.Unlock()
-			}
-		}); closed != nil {
-			return fmt.Errorf("norm: send: %w", closed)
-		}
-		if err == nil {
-			return nil
+		if closed := s.loop.Do(func(now time.Time) { err = add(now) }); closed != nil {
+			return closed
 		}
 		if !errors.Is(err, core.ErrFull) {
-			return fmt.Errorf("norm: send: %w", err)
+			return err
 		}
 		select {
 		case <-vacancy:
 		case <-ctx.Done():
-			return fmt.Errorf("norm: send: %w", ctx.Err())
+			return ctx.Err()
 		case <-s.loop.Done():
 		}
 	}
 }
 
+// vacate tells those who wait in admit that there may be room.
+func (s *Sender) vacate() {
+	s.mu.Lock()
+	close(s.vacancy)
+	s.vacancy = make(chan struct{})
+	s.mu.Unlock()
+}
+
 // drain collects the engine's events; the loop calls it.
 func (s *Sender) drain(now time.Time) {
 	for e, ok := s.engine.Event(); ok; e, ok = s.engine.Event() {
+		if s.callEvent(&e) {
+			continue
+		}
 		s.mu.Lock()
 		t := s.transfers[e.Object]
 		s.mu.Unlock()
@@ -264,10 +286,7 @@ func (s *Sender) drain(now time.Time) {
 		case core.ObjectDone:
 			s.log("object done", "object", e.Object, "error", e.Err)
 			t.finish(e.Err)
-			s.mu.Lock()
-			close(s.vacancy)
-			s.vacancy = make(chan struct{})
-			s.mu.Unlock()
+			s.vacate()
 		case core.ObjectDropped:
 			s.mu.Lock()
 			delete(s.transfers, e.Object)
@@ -319,9 +338,9 @@ func (s *Sender) Stats() (st SenderStats) {
 	return st
 }
 
-// Shutdown waits until all transfers are done, or ctx ends, then says goodbye to the
-// group (NORM_CMD(EOT)) and closes the sender. Transfers that are not done end with
-// ErrCanceled, and ctx's error is returned.
+// Shutdown waits until all transfers, commands and questions are done, or ctx ends, then
+// says goodbye to the group (NORM_CMD(EOT)) and closes the sender. What is not done ends
+// with ErrCanceled, and ctx's error is returned.
 func (s *Sender) Shutdown(ctx context.Context) error {
 	err := s.waitAll(ctx)
 	if s.loop.Do(func(now time.Time) { s.engine.Shutdown(now) }) == nil {
@@ -337,14 +356,20 @@ func (s *Sender) Shutdown(ctx context.Context) error {
 
 func (s *Sender) waitAll(ctx context.Context) error {
 	s.mu.Lock()
-	var open []*Transfer
+	var open []<-chan struct{}
 	for _, t := range s.transfers {
-		open = append(open, t)
+		open = append(open, t.done)
+	}
+	for _, c := range s.commands {
+		open = append(open, c.done)
+	}
+	for _, c := range s.questions {
+		open = append(open, c.done)
 	}
 	s.mu.Unlock()
-	for _, t := range open {
+	for _, done := range open {
 		select {
-		case <-t.done:
+		case <-done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -353,7 +378,8 @@ func (s *Sender) waitAll(ctx context.Context) error {
 }
 
 // Close ends the sender at once, without a goodbye, and closes its connection.
-// Transfers that are not done end with net.ErrClosed. It can be called again.
+// Transfers, commands and questions that are not done end with net.ErrClosed. It can be
+// called again.
 func (s *Sender) Close() error {
 	err := s.loop.Close()
 	s.mu.Lock()

@@ -44,6 +44,12 @@ func newTarget(t testing.TB) *target {
 	if a.stream, err2 = tx.OpenStream(a.now, StreamSpec{Buffer: 200_000, DropAfter: time.Second, AckNodes: []wire.NodeID{10}}); err2 != nil {
 		t.Fatal(err2)
 	}
+	if _, err := tx.Ask(a.now, QuestionSpec{Type: 16, Nodes: []wire.NodeID{10, 11}, Timeout: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Command(a.now, []byte("go"), true); err != nil {
+		t.Fatal(err)
+	}
 	a.settle(64)
 	return a
 }
@@ -87,6 +93,8 @@ func (a *target) settle(steps int) {
 			a.rx.Release(e.Data)
 		case ObjectReceived:
 			a.rx.Stored(a.now, e.Key, nil)
+		case AckRequested:
+			a.rx.Answer(a.now, e.Key, e.AckType, e.AckID, make([]byte, 100))
 		case StreamReadable:
 			for n := 0; ; n++ {
 				if _, ok := a.rx.ReadStream(e.Key); !ok {
@@ -124,6 +132,9 @@ func (a *target) check() {
 		}
 		if holds != m.holds {
 			a.t.Errorf("blocks of %d bytes, counted as %d", holds, m.holds)
+		}
+		if len(m.commands.told) > commandsKnown || len(m.answers.list) > questionsKnown {
+			a.t.Errorf("%d commands and %d questions known", len(m.commands.told), len(m.answers.list))
 		}
 		if len(m.objects) > 8 || len(m.nack.heard) > maxOverheard {
 			a.t.Errorf("%d objects, requests of %d overheard", len(m.objects), len(m.nack.heard))
@@ -214,6 +225,12 @@ func messages() [][]byte {
 	add(c.AppendFlush(nil, &wire.Flush{Sender: s, FEC: 5, Object: 1, ID: fec.PayloadID{SBN: 124, ESI: 7}, AckingNodes: wire.NodeList{}.Append(2)}))
 	add(c.AppendEOT(nil, &wire.EOT{Sender: s}))
 	add(c.AppendSquelch(nil, &wire.Squelch{Sender: s, FEC: 5, Object: 1, Invalid: wire.TransportIDList{}.Append(2)}))
+	add(c.AppendApplication(nil, &wire.Application{Sender: s, Payload: []byte("go")}))
+	add(c.AppendApplication(nil, &wire.Application{Sender: s, HasNumber: true, Number: 1, Payload: []byte("go")}))
+	for id := range uint8(10) {
+		add(c.AppendAckReq(nil, &wire.AckReq{Sender: s, AckType: 16 + wire.AckType(id), AckID: 20 * id, AckingNodes: wire.NodeList{}.Append(2)}))
+	}
+	add(c.AppendAck(nil, &wire.Ack{Feedback: f, AckType: 16, AckID: 1, Payload: []byte("yes")}))
 	add(c.AppendCC(nil, &wire.CC{Sender: s, CCSequence: 1, HasRate: true, Rate: 0x1234, Nodes: wire.CCNodeList{}.Append(wire.CCNode{Node: 2, Flags: wire.CCFlagPLR | wire.CCFlagRTT})}))
 	// Blocks of more than 255 symbols, of an object and a stream, and asked for.
 	large := fec.OTI{EncodingID: fec.ReedSolomonGF2m, TransferLength: 100_000, SymbolSize: 10, MaxBlockLen: 300, Parity: 100, M: 16, G: 1}

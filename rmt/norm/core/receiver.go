@@ -65,6 +65,12 @@ const (
 	// SenderClash: two senders have the node ID of Key.Sender; Err wraps
 	// ErrNodeClash and names them.
 	SenderClash
+	// CommandReceived: Data is a command of Key.Sender's application, told once. It is
+	// the owner's.
+	CommandReceived
+	// AckRequested: Key.Sender asks for an acknowledgement of type AckType, with the
+	// number AckID. The owner may answer with Answer.
+	AckRequested
 )
 
 // A ReceiverEvent is something the receiver's owner has to act upon.
@@ -76,7 +82,10 @@ type ReceiverEvent struct {
 	Stream bool // ObjectNew: it is a stream, and Size its sender's buffer
 	Offset int64
 	Data   []byte
-	Err    error
+
+	AckType wire.AckType // AckRequested
+	AckID   uint8        // AckRequested
+	Err     error
 }
 
 // ReceiverStats counts what a receiver has seen. Bytes are of UDP payload.
@@ -89,11 +98,13 @@ type ReceiverStats struct {
 	Nacks           uint64 // NACK messages sent
 	Suppressed      uint64 // NACKs not sent because others had asked
 	Acks            uint64
+	Commands        uint64 // of applications, told
+	Questions       uint64 // of applications, told
 	NoBuffer        uint64 // symbols dropped for want of memory
 	Dropped         uint64 // datagrams that the connection had no room for
 	Undecodable     uint64 // blocks whose parity made no sense
 	Malformed       uint64
-	Refused         uint64 // messages of senders or objects beyond the limits
+	Refused         uint64 // messages of senders, objects, commands or questions beyond the limits
 	Clashes         uint64 // two senders under one node ID: see SenderClash
 }
 
@@ -180,7 +191,7 @@ func (r *Receiver) Stats() ReceiverStats { return r.stats }
 // goodbye or has been silent for a while, and nothing is under way.
 func (r *Receiver) Idle(now time.Time) bool {
 	for _, m := range r.order {
-		if m.ack.pending || !m.left && now.Sub(m.heard) < max(minInactivity, 4*m.grtt) {
+		if m.ack.pending || m.answers.pending() || !m.left && now.Sub(m.heard) < max(minInactivity, 4*m.grtt) {
 			return false
 		}
 	}
@@ -294,15 +305,19 @@ func (r *Receiver) handleCmd(p *datagram.Packet) error {
 				s.handleRepairAdv(&m)
 			}
 		}
-	case wire.CmdAckReq: // no use for these two, but they count
+	case wire.CmdAckReq:
 		var m wire.AckReq
 		if err = r.codec.ParseAckReq(p.Data, &m); err == nil {
-			r.known(&m.Sender, p)
+			if s := r.sender(&m.Sender, p); s != nil {
+				s.answers.asked(s, &m)
+			}
 		}
 	case wire.CmdApplication:
 		var m wire.Application
 		if err = r.codec.ParseApplication(p.Data, &m); err == nil {
-			r.known(&m.Sender, p)
+			if s := r.sender(&m.Sender, p); s != nil {
+				s.commands.hear(s, &m)
+			}
 		}
 	}
 	return err

@@ -54,6 +54,8 @@ type remote struct {
 
 	nack     nackState
 	ack      ackState
+	commands commandLog
+	answers  answerState
 	cc       ccState
 	silence  int       // how often it was asked in vain
 	wondered int       // how often it was asked whether a stream goes on
@@ -574,6 +576,7 @@ func (m *remote) silentAt() time.Time {
 func (m *remote) next() time.Time {
 	next := engine.Earliest(m.silentAt(), m.nack.next())
 	next = engine.Earliest(next, m.ack.next())
+	next = engine.Earliest(next, m.answers.next())
 	if m.leaving {
 		next = engine.Earliest(next, m.leaveAt)
 	}
@@ -584,7 +587,7 @@ func (m *remote) next() time.Time {
 func (m *remote) ready() bool { return m.nack.ready() || m.cc.timer.Ready() }
 
 func (m *remote) transmit(now time.Time, p *datagram.Packet) bool {
-	return m.nack.transmit(m, now, p) || m.ack.transmit(m, now, p) || m.cc.transmit(m, now, p)
+	return m.nack.transmit(m, now, p) || m.ack.transmit(m, now, p) || m.answers.transmit(m, now, p) || m.cc.transmit(m, now, p)
 }
 
 // feedback returns the fields that every message to the sender begins with.

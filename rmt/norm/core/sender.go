@@ -17,8 +17,9 @@ import (
 // Errors of the sender.
 var (
 	// ErrFull is returned by Enqueue when every object in the cache is still
-	// under way; wait for one to be done.
-	ErrFull = errors.New("as many objects under way as the cache holds")
+	// under way, and by Command and Ask when as many as may be are; wait for one to be
+	// done.
+	ErrFull = errors.New("as many under way as there is room for")
 	// ErrSource is wrapped when reading an object's source failed.
 	ErrSource = errors.New("reading the source failed")
 	// ErrCanceled ends an object that its sender called off.
@@ -52,6 +53,8 @@ type Sender struct {
 	squelch   squelchState
 	adv       advState
 	eot       eotState
+	commands  commandState
+	questions questionState
 	cache     blockCache
 	nackBuf   []byte
 	asked     symbolSet // scratch of an intake
@@ -74,6 +77,8 @@ type SenderStats struct {
 	LateNacks       uint64 // ignored in the hold-off time
 	Rationed        uint64 // NACKs that asked for more than one host may
 	Squelches       uint64 // sent
+	Commands        uint64 // CMD(APPLICATION) sent, copies included
+	Questions       uint64 // CMD(ACK_REQ) sent
 	Malformed       uint64 // received and not understood
 	Foreign         uint64 // received and meant for another node
 	Clashes         uint64 // node IDs that two nodes have: see NodeClash
@@ -108,6 +113,14 @@ const (
 	StreamAcked
 	// ShutdownDone: EOT was sent as often as it should.
 	ShutdownDone
+	// CommandSent: Command was sent as often as it should; with Err set, it was called
+	// off by Shutdown.
+	CommandSent
+	// Answered: Node has answered Question with Content.
+	Answered
+	// QuestionDone: Question is over. Err is nil if all nodes answered, wraps
+	// ErrNotAcked if some did not, or is ErrCanceled.
+	QuestionDone
 )
 
 // A SenderEvent is something a sender's owner may want to know.
@@ -118,9 +131,12 @@ type SenderEvent struct {
 	Offset uint64 // StreamAcked, and ObjectAcked of a stream: all before it
 
 	// Content is what the receiver says with its acknowledgement: see
-	// Receiver.SetAckContent.
+	// Receiver.SetAckContent; with Answered, its answer: see Receiver.Answer.
 	Content string
-	Err     error
+
+	Command  CommandID  // CommandSent
+	Question QuestionID // Answered, QuestionDone
+	Err      error
 }
 
 var _ engine.Engine = (*Sender)(nil)
@@ -271,6 +287,8 @@ func (s *Sender) Shutdown(now time.Time) {
 		s.drop(0)
 	}
 	s.flush.stop()
+	s.commands.stop(s)
+	s.questions.stop(s)
 	s.eot.begin(now)
 }
 
@@ -369,6 +387,7 @@ func (s *Sender) Advance(now time.Time) {
 	s.endgame.advance(s, now)
 	s.repairs.advance(s, now)
 	s.flush.advance(s, now)
+	s.questions.advance(s, now)
 	s.advanceStream()
 	s.retire(now)
 }
@@ -378,6 +397,7 @@ func (s *Sender) Next() time.Time {
 	next := engine.Earliest(s.repairs.next(), s.nextRetire())
 	next = engine.Earliest(next, s.cc.next())
 	next = engine.Earliest(next, s.nextStream())
+	next = engine.Earliest(next, s.questions.end())
 	return engine.Earliest(next, s.nextTransmit())
 }
 
@@ -393,6 +413,8 @@ func (s *Sender) nextTransmit() time.Time {
 	next = engine.Earliest(next, s.adv.next())
 	next = engine.Earliest(next, s.squelch.next())
 	next = engine.Earliest(next, s.eot.next())
+	next = engine.Earliest(next, s.commands.next())
+	next = engine.Earliest(next, s.questions.next())
 	if t := s.bucket.Next(); next.Before(t) {
 		next = t
 	}
@@ -408,7 +430,7 @@ func (s *Sender) sendable() bool {
 }
 
 // Transmit sends what is most urgent: what keeps the group's timing and repair
-// state together first, then repairs from the earliest on, then new data (RFC 5740
+// state together first, then commands of the application's, repairs from the earliest on, then new data (RFC 5740
 // section 5.4), then FLUSH. See [engine.Engine].
 func (s *Sender) Transmit(now time.Time, p *datagram.Packet) bool {
 	s.now = now
@@ -419,6 +441,8 @@ func (s *Sender) Transmit(now time.Time, p *datagram.Packet) bool {
 		s.adv.transmit(s, now, p) ||
 		s.squelch.transmit(s, now, p) ||
 		s.eot.transmit(s, now, p) ||
+		s.commands.transmit(s, now, p) ||
+		s.questions.transmit(s, now, p) ||
 		s.flush.transmitWatermark(s, now, p) ||
 		s.transmitRepair(now, p) ||
 		s.transmitFresh(now, p) ||
@@ -523,6 +547,8 @@ func (e *eotState) begin(now time.Time) {
 		*e = eotState{active: true, due: now}
 	}
 }
+
+func (e *eotState) begun() bool { return e.active || e.sent > 0 }
 
 func (e *eotState) next() time.Time {
 	if !e.active {

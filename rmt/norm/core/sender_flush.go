@@ -338,6 +338,10 @@ func (s *Sender) handleAck(now time.Time, p *datagram.Packet) {
 	}
 	s.stats.Acks++
 	s.heard(now, &m.Feedback, p)
+	if m.AckType >= wire.AckApplication {
+		s.questions.answer(s, &m)
+		return
+	}
 	if m.AckType != wire.AckFlush {
 		return
 	}

@@ -29,6 +29,10 @@ type rxNode struct {
 	earlier map[ObjectKey]*rxCopy                         // what it had when it was
 	full    bool                                          // its disk is
 	filled  bool                                          // its disk was
+
+	told   []string                                               // commands, as they came
+	asked  int                                                    // questions told
+	answer func(t wire.AckType, id uint8) (string, time.Duration) // and after what time; nil is none
 }
 
 // An rxCopy is what the application got of an object. The content is compared as it
@@ -73,6 +77,9 @@ func (w *world) receiver(cfg ReceiverConfig, out, in netem.Link) *rxNode {
 func (n *rxNode) drain(now time.Time) {
 	defer n.checkReading()
 	for e, ok := n.Event(); ok; e, ok = n.Event() {
+		if n.commandEvent(now, &e) {
+			continue
+		}
 		o := n.objects[e.Key]
 		// Late messages of an earlier instance can be taken for a restart.
 		again := o != nil && e.Type == ObjectNew && errors.Is(o.err, ErrSenderRestarted)

@@ -21,6 +21,10 @@ type txNode struct {
 	closed  bool
 	gone    bool // without a word
 	away    bool // cut off for so long that receivers may have given it up
+
+	commandsSent map[CommandID]error
+	answers      map[QuestionID]map[wire.NodeID]string
+	questions    map[QuestionID]error // over
 }
 
 // A txCopy is what the application knows of an object it sent.
@@ -51,7 +55,7 @@ func (w *world) sender(cfg SenderConfig, out, in netem.Link) *txNode {
 	if cfg.NodeID == 0 {
 		cfg.NodeID = wire.NodeID(1 + len(w.tx))
 	}
-	n := &txNode{w: w, Sender: w.newSender(cfg)}
+	n := &txNode{w: w, Sender: w.newSender(cfg), commandsSent: map[CommandID]error{}, answers: map[QuestionID]map[wire.NodeID]string{}, questions: map[QuestionID]error{}}
 	n.node = w.sim.Add(fmt.Sprintf("tx%d", len(w.tx)), n.Sender, out, in)
 	n.node.Drain = n.drain
 	w.tx = append(w.tx, n)
@@ -129,6 +133,9 @@ func (n *txNode) drain(now time.Time) {
 	for e, ok := n.Event(); ok; e, ok = n.Event() {
 		if e.Type == ShutdownDone {
 			n.closed = true
+			continue
+		}
+		if n.commandEvent(&e) {
 			continue
 		}
 		if e.Type == StreamVacancy || e.Type == StreamAcked {

@@ -9,6 +9,7 @@ const (
 	extRate   = 128 // EXT_RATE, section 4.2.3.4
 
 	extDelivery = 112 // this package's own, see Delivery; not registered
+	extNumber   = 240 // likewise, see Application
 )
 
 // extensions is what is left of a message's header extensions (RFC 5740 section

@@ -205,6 +205,11 @@ var messages = []struct {
 		bytes: `13 04 0102 | 00000001 | 4e4f 61 40 | 07 000000 | 676f`,
 	},
 	{
+		name: "CMD(APPLICATION), numbered", kind: "CMD(APPLICATION)", zero: true,
+		msg:   &Application{Sender: sender, HasNumber: true, Number: 0xfffe, Payload: []byte("go")},
+		bytes: `13 05 0102 | 00000001 | 4e4f 61 40 | 07 000000 | [number] f0 fffe 00 | 676f`,
+	},
+	{
 		name: "figure 17: NACK with EXT_CC", kind: "NACK", zero: true,
 		msg: &Nack{
 			Feedback: Feedback{
