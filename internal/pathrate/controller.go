@@ -137,7 +137,7 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 	r := &p.round
 	current := !r.From.Before(c.since)
 	lossy := p.excess(r)
-	carried := p.carried(r, lossy)
+	carried := p.carried(r, lossy || r.Dropped > 0)
 	short := r.sentRate() < 0.85*c.rate && current
 	queue := p.queue() > p.allowed()
 	if lossy && current && c.phase == Drain && !queue && r.Dropped == 0 && p.constant(r) {
@@ -184,7 +184,7 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 	default:
 		p.note(carried)
 	}
-	if current && !lossy {
+	if current && !lossy && r.Dropped == 0 {
 		p.learn(r)
 	}
 	c.slowest(now)

@@ -3,6 +3,7 @@ package norm
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 )
 
 // A holding is the buffers of blocks that came before their turn, kept back from the
@@ -12,6 +13,7 @@ type holding struct {
 	limit   int64 // bytes
 	held    int64
 	release func([]byte)
+	scarce  atomic.Bool // the engine needs the memory more; the owner says so
 }
 
 // An early is one such block.
@@ -24,6 +26,10 @@ type early struct {
 // buffer. A sink in memory needs none.
 func (s *sink) keep(data []byte, off int64) bool {
 	h := s.hold
+	if h != nil && h.scarce.Load() {
+		s.letGo(len(s.early))
+		return false
+	}
 	if h == nil || s.sum == nil || s.file == nil || off < s.summed || h.held+int64(cap(data)) > h.limit {
 		return false
 	}

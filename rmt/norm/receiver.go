@@ -164,6 +164,7 @@ func (r *Receiver) drain(now time.Time) {
 	for _, b := range r.store.released() {
 		r.engine.Release(b)
 	}
+	r.store.hold.scarce.Store(r.engine.Scarce())
 	behind := r.store.behind()
 	for e, ok := r.engine.Event(); ok; e, ok = r.engine.Event() {
 		if e.Type == core.SenderClash {

@@ -112,6 +112,15 @@ func TestSinkHoldsEarlyBlocks(t *testing.T) {
 			if err := s.verify(sum[:]); err != nil {
 				t.Errorf("limit %d, seed %d: %v", limit, seed, err)
 			}
+			if limit > 0 { // the engine needs what is held
+				s.summed = 0
+				if b := make([]byte, block); !s.keep(b, block) || h.held == 0 {
+					t.Error("an early block was not held")
+				}
+				if h.scarce.Store(true); s.keep(make([]byte, block), 3*block) || h.held != 0 {
+					t.Errorf("%d bytes are held although memory is scarce", h.held)
+				}
+			}
 			s.discard()
 			if h.held != 0 || len(s.early) != 0 || most > limit || limit >= block && most == 0 {
 				t.Errorf("limit %d: %d bytes held at most, %d in the end", limit, most, h.held)

@@ -99,7 +99,7 @@ func newStore(r *Receiver, root *os.Root) *store {
 	s.wake.L = &s.mu
 	buffers := cmp.Or(r.cfg.BufferBytes, core.DefaultBufferBytes)
 	s.much, s.limit = buffers/8, max(buffers, minBacklog)
-	s.hold = holding{limit: buffers / 4, release: s.release}
+	s.hold.limit, s.hold.release = buffers/4, s.release
 	if root != nil {
 		s.scratch = newScratch(root, r.cfg.KeepPartial, time.Now())
 		s.audit = newAudit(root)

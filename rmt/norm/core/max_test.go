@@ -146,3 +146,31 @@ func TestMaxUnequalPaths(t *testing.T) {
 		t.Errorf("%s Mbit/s; the slowest left takes 200", mbit(got))
 	}
 }
+
+// A receiver that stores more slowly than the path delivers says so before it has no room:
+// little is thrown away, to be sent again.
+func TestMaxSparesFullReceiver(t *testing.T) {
+	w := newWorld(t, 1)
+	tx := w.sender(SenderConfig{CC: CCMax}, netem.Link{Delay: time.Millisecond, Rate: 200_000_000, Queue: 500_000}, netem.Link{})
+	rx := w.receiver(ReceiverConfig{BufferBytes: 16 << 20}, netem.Link{}, netem.Link{Loss: 0.01})
+	rx.stalled = true // but for what follows: a block of 90 kB each 20 ms, 36 Mbit/s
+	var store func()
+	store = func() {
+		if len(rx.held) > 0 {
+			rx.node.Run(func(time.Time) { rx.Release(rx.held[0]) })
+			rx.held = rx.held[1:]
+		}
+		w.sim.At(w.now()+20*time.Millisecond, store)
+	}
+	w.sim.At(0, store)
+	tx.send(randomBytes(w.sim.Rand("data"), 60_000_000), ObjectSpec{AckCount: 1})
+	w.run()
+	st, got := tx.Stats(), rx.Stats()
+	t.Logf("%v, %d packets of data, %d repairs, %d without room", w.now(), st.DataPackets, st.Repairs, got.NoBuffer)
+	if got.NoBuffer > st.DataPackets/20 || st.Repairs > st.DataPackets/10 {
+		t.Errorf("of %d packets %d found no room, %d were sent again", st.DataPackets, got.NoBuffer, st.Repairs)
+	}
+	if w.now() > 20*time.Second { // 13 s are needed
+		t.Errorf("it took %v", w.now())
+	}
+}

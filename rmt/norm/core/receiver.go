@@ -162,6 +162,19 @@ func (r *Receiver) SetAckContent(b []byte) error {
 // Event returns the next event, oldest first.
 func (r *Receiver) Event() (ReceiverEvent, bool) { return r.events.pop() }
 
+// Scarce reports whether little of ReceiverConfig.BufferBytes is left: who keeps blocks for
+// longer than he must gives them back now.
+func (r *Receiver) Scarce() bool { return r.buffers.inUse > r.buffers.limit/2 }
+
+// crammed returns which part of what comes is too much, for so much waits to be completed or
+// stored already: senders had better slow down before it finds no room and has to be sent
+// again. It is none up to three quarters of the memory, and from there up to all. Streams are
+// another matter: who does not read one is to stall nothing else.
+func (r *Receiver) crammed() float64 {
+	full := float64(r.buffers.inUse-r.buffers.stream) / float64(r.buffers.limit)
+	return min(max(4*full-3, 0), 1)
+}
+
 // Release gives back the Data of a BlockReceived event.
 func (r *Receiver) Release(data []byte) { r.buffers.put(data) }
 

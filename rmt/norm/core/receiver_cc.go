@@ -22,6 +22,8 @@ type ccState struct {
 	timer tfmcc.Timer
 
 	packets uint32
+	counted uint32    // of packets, in the delivery before
+	excess  uint32    // of packets, more than are wanted: see Receiver.crammed
 	origin  time.Time // of the times in deliveries
 	named   bool      // the last probe asked for an answer of this receiver
 	deliver wire.Delivery
@@ -59,9 +61,11 @@ func (m *remote) handleCC(p *wire.CC) {
 		c.origin = now
 	}
 	c.probe, c.sent, c.sequence = now, p.SendTime, p.CCSequence
+	c.excess += uint32(float64(c.packets-c.counted) * m.r.crammed())
+	c.counted = c.packets
 	c.deliver = wire.Delivery{
-		Packets: c.packets, Time: uint32(now.Sub(c.origin).Microseconds()),
-		Dropped: uint32(m.r.stats.Dropped + m.r.stats.NoBuffer),
+		Packets: c.packets - c.excess, Time: uint32(now.Sub(c.origin).Microseconds()),
+		Dropped: uint32(m.r.stats.Dropped+m.r.stats.NoBuffer) + c.excess,
 	}
 	if p.HasRate {
 		c.meter.Announce(wire.Rate(p.Rate)) // stands until something was measured
