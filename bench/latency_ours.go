@@ -101,7 +101,7 @@ func latencyRead(ctx context.Context, args []string, direct bool, opts ...mcast.
 	if err != nil {
 		return err
 	}
-	conn, err := j.open(ctx, opts...)
+	conn, err := j.open(ctx, append(opts, mcast.Lean(mcast.FieldTOS))...)
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	readPackets = 64 // packets in a read batch
-	readBatches = 3  // one being filled, one being handled, one on its way
-	writeRuns   = 16 // runs of datagrams in a write batch
-	runSegments = 44 // datagrams in a run: 44 of 1,472 bytes fit 64 KiB
+	readPackets  = 64 // packets in a read batch
+	leastPackets = 8  // while they come one by one: to prepare for more takes time
+	readBatches  = 3  // one being filled, one being handled, one on its way
+	writeRuns    = 16 // runs of datagrams in a write batch
+	runSegments  = 44 // datagrams in a run: 44 of 1,472 bytes fit 64 KiB
 
 	readSpace = 64 << 10 // for what came coalesced
 	// Were the buffers a power of two apart, packets of 1,500 bytes would fall into the same few
@@ -68,6 +69,7 @@ type Loop struct {
 	once  sync.Once
 
 	readErr error // set before read is closed
+	want    int   // packets to be read at once; of who reads
 
 	// Who has the baton has these too.
 	out writer
@@ -83,7 +85,7 @@ type batch struct {
 // Start begins driving e over conn, which the loop now owns.
 func Start(conn datagram.Conn, e engine.Engine, cfg Config) *Loop {
 	l := &Loop{
-		conn: conn, engine: e, cfg: cfg,
+		conn: conn, engine: e, cfg: cfg, want: leastPackets,
 		baton: make(chan struct{}, 1),
 		kick:  make(chan struct{}, 1),
 		full:  make(chan *batch, readBatches),
@@ -232,11 +234,18 @@ func (l *Loop) readOnce(here bool) error {
 	case <-l.quit:
 		return net.ErrClosed
 	}
-	for i := range b.packets {
-		b.packets[i] = datagram.Packet{Data: b.buffers[i]}
+	ps := b.packets[:l.want]
+	for i := range ps {
+		ps[i] = datagram.Packet{Data: b.buffers[i]}
 	}
-	n, err := l.conn.ReadBatch(b.packets[:])
+	n, err := l.conn.ReadBatch(ps)
 	b.n = n
+	switch {
+	case n == l.want:
+		l.want = readPackets
+	case n <= fewPackets:
+		l.want = leastPackets
+	}
 	switch {
 	case n > 0 && b.small() && l.take():
 		now := time.Now()
