@@ -126,6 +126,9 @@ func (a *target) check() {
 			if o != nil {
 				ranges += len(o.done.ranges)
 				for _, b := range o.blocks {
+					if o.settled() { // a stream that is complete
+						break
+					}
 					holds += bufferCost(cap(b.data))
 				}
 			}

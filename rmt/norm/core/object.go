@@ -143,10 +143,13 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 // for ever.
 func (m *remote) yield(before *rxObject, sbn uint32) bool {
 	for _, o := range slices.Backward(m.objects) {
-		if o != nil && o != before && o.stuck() && o.yieldHeld(m, o.stream.low) {
+		if o == nil || o.settled() {
+			continue
+		}
+		if o != before && o.stuck() && o.yieldHeld(m, o.stream.low) {
 			return true
 		}
-		if o == nil || len(o.blocks) == 0 && o != before {
+		if len(o.blocks) == 0 && o != before {
 			continue
 		}
 		last := len(o.blocks) - 1

@@ -64,7 +64,7 @@ func (r *Receiver) hold(x *remote) {
 // yieldLast gives up the last block begun.
 func (m *remote) yieldLast() bool {
 	for i := len(m.objects) - 1; i >= 0; i-- {
-		if o := m.objects[i]; o != nil && len(o.blocks) > 0 {
+		if o := m.objects[i]; o != nil && !o.settled() && len(o.blocks) > 0 {
 			last := len(o.blocks) - 1
 			m.r.buffers.recycle(o.blocks[last])
 			o.blocks[last] = nil

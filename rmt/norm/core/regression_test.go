@@ -77,6 +77,10 @@ func TestStuckStreamBehindFiles(t *testing.T) { simulate(t, 1746) }
 // complete: that one was then forgotten to be here, and asked for for ever.
 func TestEarlierBlocksAfterJoining(t *testing.T) { simulate(t, 12401) }
 
+// The last block of a stream that was complete, and not read yet, was given up for a block of
+// another sender: nobody asked for it again.
+func TestCompleteStreamKeepsItsEnd(t *testing.T) { simulate(t, 3899) }
+
 func isData(b []byte) bool { return b[0]&7 == byte(wire.TypeData) }
 
 func isCmd(b []byte, t wire.CmdType) bool {

@@ -448,6 +448,9 @@ func (m *remote) finish(o *rxObject) {
 	if o.state == receiving && o.complete() {
 		if o.stream != nil {
 			o.state = received // and is read to its end, which settles it
+			for _, b := range o.blocks {
+				b.uncounted() // the last one need not be full, and is not given up any more
+			}
 			return
 		}
 		m.settle(o, received)
