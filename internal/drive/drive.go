@@ -210,7 +210,7 @@ func (b *batch) small() bool {
 func (l *Loop) reader() {
 	defer close(l.read)
 	for l.lead.follow(l.quit) {
-		err := l.readOnce(false)
+		handled, err := l.readOnce(false)
 		<-l.lead.token
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && l.lead.conn != nil: // a Kick that came late
@@ -221,18 +221,20 @@ func (l *Loop) reader() {
 			}
 			return
 		}
-		runtime.Gosched() // for whom it was runs before the next batch is looked for
+		if handled {
+			runtime.Gosched() // for whom it was runs before the next batch is looked for
+		}
 	}
 }
 
 // readOnce waits for packets and handles them, or leaves them to the owner. here says that it
 // is not the reader who calls it.
-func (l *Loop) readOnce(here bool) error {
+func (l *Loop) readOnce(here bool) (handled bool, err error) {
 	var b *batch
 	select {
 	case b = <-l.free:
 	case <-l.quit:
-		return net.ErrClosed
+		return false, net.ErrClosed
 	}
 	ps := b.packets[:l.want]
 	for i := range ps {
@@ -255,17 +257,18 @@ func (l *Loop) readOnce(here bool) error {
 		more := l.turn(now)
 		l.lead.busy.Store(false)
 		l.give(more)
+		handled = true
 	case n > 0:
 		l.waiting.Add(1)
 		select {
 		case l.full <- b:
 		case <-l.quit:
-			return net.ErrClosed
+			return false, net.ErrClosed
 		}
 	default:
 		l.free <- b
 	}
-	return err
+	return handled, err
 }
 
 // give gives the engine back. The owner is told if it would come too late.

@@ -71,7 +71,7 @@ func (l *Loop) ReadHere(idle func() bool) bool {
 	d.conn.SetReadDeadline(time.Time{})
 	var err error
 	if !idle() {
-		err = l.readOnce(true)
+		_, err = l.readOnce(true)
 	}
 	ok := err == nil || errors.Is(err, os.ErrDeadlineExceeded)
 	if ok {

@@ -265,8 +265,8 @@ type ReceiverConfig struct {
 	RepairBySymbol bool
 
 	// DirectRead has a StreamReader take packets from the connection itself while it waits
-	// for them, instead of being woken when they were handled: a message is there some 10 to
-	// 30 µs earlier. It is for a receiver of one stream that is read all the time; while
+	// for them, instead of being woken when they were handled: a message is there some 10 µs
+	// earlier. It is for a receiver of one stream that is read all the time; while
 	// nobody reads, packets may wait for 40 ms. With mcast.Spin, reading never
 	// sleeps. It needs a connection that has SetReadDeadline, as those of mcast have.
 	DirectRead bool
