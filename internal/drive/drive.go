@@ -240,6 +240,7 @@ func (l *Loop) readOnce(here bool) (handled bool, err error) {
 	for i := range ps {
 		ps[i] = datagram.Packet{Data: b.buffers[i]}
 	}
+	asked := l.want
 	n, err := l.conn.ReadBatch(ps)
 	b.n = n
 	switch {
@@ -249,7 +250,7 @@ func (l *Loop) readOnce(here bool) (handled bool, err error) {
 		l.want = leastPackets
 	}
 	switch {
-	case n > 0 && b.small() && l.take():
+	case n > 0 && (n < asked || b.small()) && l.take():
 		now := time.Now()
 		l.lead.busy.Store(here)
 		l.handle(now, b)

@@ -8,6 +8,7 @@ import (
 // Sizes of groups whose receivers are all known, and what is asked of them in the end
 // game. So many may speak at once: no back-off protects a sender from a handful.
 const (
+	handful       = 8  // that at any time
 	fewReceivers  = 32 // advertised back-off factor 0
 	someReceivers = 64 // and 1
 )
@@ -93,19 +94,24 @@ func (s *Sender) left(d time.Duration) bool {
 // backoff is K as it is advertised.
 func (s *Sender) backoff() int {
 	switch e := &s.endgame; {
-	case !e.running:
-		return s.cfg.Backoff
-	case e.few <= fewReceivers:
+	case e.brisk():
 		return 0
+	case e.running:
+		return min(s.cfg.Backoff, 1)
 	}
-	return min(s.cfg.Backoff, 1)
+	return s.cfg.Backoff
+}
+
+// brisk reports whether nobody backs off.
+func (e *endgame) brisk() bool {
+	return e.few > 0 && (e.few <= handful || e.running && e.few <= fewReceivers)
 }
 
 // aggregation is how long requests are collected (RFC 5740 section 5.4.1): until the last
 // receiver may have spoken about what the first one speaks of.
 func (s *Sender) aggregation() time.Duration {
 	grtt := s.grtt.advertised()
-	if e := &s.endgame; !e.running || e.few > fewReceivers {
+	if !s.endgame.brisk() {
 		return time.Duration(s.backoff()+1) * grtt
 	}
 	if len(s.nodes.order) == 1 {
@@ -124,7 +130,7 @@ func (s *Sender) aggregation() time.Duration {
 
 // holdoff is how long after it has acted the sender takes requests for things of the past.
 func (s *Sender) holdoff() time.Duration {
-	if s.endgame.running && len(s.nodes.order) == 1 {
+	if s.endgame.brisk() && len(s.nodes.order) == 1 {
 		return 0 // the only receiver has its own hold-off
 	}
 	return s.grtt.advertised()
