@@ -22,7 +22,7 @@ func (s *sockLinux) initPool(h *handle) {
 	switch {
 	case s.cfg.funnel:
 		p.wide = true
-		p.grow, p.shrink = s.openHelper, func(on *holder) { on.h.file.Close() }
+		p.grow, p.shrink = s.openHelper, func(on *holder) { on.h.close() }
 		return
 	case s.cfg.multiGroup:
 		p.grow, p.shrink = s.openShard, s.closeShard
@@ -42,7 +42,7 @@ func (s *sockLinux) openShard() (*holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHandle(fd, "udp:"+s.cfg.group.String())
+	h, err := newSocket(fd, "udp:"+s.cfg.group.String(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s *sockLinux) openShard() (*holder, error) {
 	rx.init(s.cfg, on.accept, s.count, like.caps.ReceiveOffload)
 	on.in = newInlet(h, rx)
 	if err := s.readAlso(on.in); err != nil {
-		h.file.Close()
+		h.close()
 		return nil, err
 	}
 	return on, nil
@@ -69,7 +69,7 @@ func (s *sockLinux) readAlso(in *inlet) error {
 		return err
 	}
 	if err := all.add(in); err != nil {
-		all.ep.file.Close()
+		all.ep.close()
 		return err
 	}
 	s.redirect(func(now *reading) *reading { return &reading{h: now.h, shards: all} })
@@ -80,7 +80,7 @@ func (s *sockLinux) readAlso(in *inlet) error {
 func (s *sockLinux) closeShard(on *holder) {
 	all := s.reading.Load().shards
 	all.remove(on.in)
-	on.h.file.Close()
+	on.h.close()
 	n := 0
 	for _, in := range *all.inlets.Load() {
 		if in != nil {
@@ -89,7 +89,7 @@ func (s *sockLinux) closeShard(on *holder) {
 	}
 	if n == 1 {
 		s.redirect(func(now *reading) *reading { return &reading{h: now.h} })
-		all.ep.file.Close()
+		all.ep.close()
 	}
 }
 
@@ -98,13 +98,13 @@ func (s *sockLinux) closeShard(on *holder) {
 func (s *sockLinux) openHelper() (*holder, error) {
 	fd := -1
 	err := s.reading.Load().h.inNamespace(func() (err error) {
-		fd, err = unix.Socket(socketFamily(s.cfg.group.Addr().Is4()), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_UDP)
+		fd, err = unix.Socket(socketFamily(s.cfg.group.Addr().Is4()), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 		return os.NewSyscallError("socket", err)
 	})
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHandle(fd, "udp")
+	h, err := newSocket(fd, "udp", false)
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +152,11 @@ func (s *sockLinux) close() error {
 	now := s.reading.Load()
 	for _, on := range s.pool.holders {
 		if !on.keep {
-			on.h.file.Close()
+			on.h.close()
 		}
 	}
 	if now.shards != nil {
-		now.shards.ep.file.Close()
+		now.shards.ep.close()
 	}
-	return now.h.file.Close()
+	return now.h.close()
 }

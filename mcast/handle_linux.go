@@ -4,17 +4,21 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A handle is a descriptor parked in Go's poller.
+// A handle is a descriptor: in Go's poller, or with gates of its own.
 type handle struct {
 	file *os.File
 	raw  syscall.RawConn
+
+	in, out *gate // nil if it is in Go's poller, or nobody waits for it
 }
 
-// newHandle takes over fd, which must not block, and closes it on an error.
+// newHandle takes over fd, which must not block, and closes it on an error. It is in Go's
+// poller.
 func newHandle(fd int, name string) (*handle, error) {
 	h := &handle{file: os.NewFile(uintptr(fd), name)}
 	raw, err := h.file.SyscallConn()
@@ -24,6 +28,37 @@ func newHandle(fd int, name string) (*handle, error) {
 	}
 	h.raw = raw
 	return h, nil
+}
+
+// close ends all waiting, then closes the descriptor: who is at a gate may be using it. Who
+// has been sent away from one gate finds the other closed too.
+func (h *handle) close() error {
+	gates := [...]*gate{h.in, h.out}
+	for _, g := range gates {
+		if g != nil {
+			g.closed.Store(true)
+		}
+	}
+	for _, g := range gates {
+		if g != nil {
+			g.ep.close()
+		}
+	}
+	return h.file.Close()
+}
+
+func (h *handle) setReadDeadline(t time.Time) error {
+	if h.in != nil {
+		return h.in.ep.file.SetReadDeadline(t)
+	}
+	return h.file.SetReadDeadline(t)
+}
+
+func (h *handle) setWriteDeadline(t time.Time) error {
+	if h.out != nil {
+		return h.out.ep.file.SetReadDeadline(t) // it is there that one waits
+	}
+	return h.file.SetWriteDeadline(t)
 }
 
 // control runs f with the descriptor, which stays open meanwhile.

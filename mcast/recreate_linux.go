@@ -46,7 +46,7 @@ func (s *sockLinux) recreate() error {
 	if err != nil {
 		return err
 	}
-	h, err := newHandle(fd, "udp:"+s.cfg.group.String())
+	h, err := newSocket(fd, "udp:"+s.cfg.group.String(), true)
 	if err != nil {
 		return os.NewSyscallError("open", err)
 	}
@@ -55,7 +55,7 @@ func (s *sockLinux) recreate() error {
 		return &reading{h: h}
 	})
 	s.pool.holders[0].h = h
-	err = old.file.Close()
+	err = old.close()
 	s.tx.renew(like.clock)
 	return err
 }

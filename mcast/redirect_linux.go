@@ -43,11 +43,11 @@ func (s *sockLinux) redirect(change func(now *reading) *reading) {
 	defer b.under.Store(false)
 	now := s.reading.Load()
 	// A deadline long past makes the reader leave and its lock come free.
-	now.poll().file.SetReadDeadline(longAgo)
+	now.poll().setReadDeadline(longAgo)
 	unlock := s.lockReaders(now)
 	next := *change(now) // never the same pointer, so that readers notice
-	next.poll().file.SetReadDeadline(b.deadline)
-	next.h.file.SetWriteDeadline(b.limit)
+	next.poll().setReadDeadline(b.deadline)
+	next.h.setWriteDeadline(b.limit)
 	s.reading.Store(&next)
 	unlock()
 }
@@ -135,14 +135,14 @@ func (s *sockLinux) setReadDeadline(t time.Time) error {
 	s.bend.mu.Lock()
 	defer s.bend.mu.Unlock()
 	s.bend.deadline = t
-	return s.reading.Load().poll().file.SetReadDeadline(t)
+	return s.reading.Load().poll().setReadDeadline(t)
 }
 
 func (s *sockLinux) setWriteDeadline(t time.Time) error {
 	s.bend.mu.Lock()
 	defer s.bend.mu.Unlock()
 	s.bend.limit = t
-	return s.reading.Load().h.file.SetWriteDeadline(t)
+	return s.reading.Load().h.setWriteDeadline(t)
 }
 
 func (s *sockLinux) syscallConn() (syscall.RawConn, error) { return s.reading.Load().h.raw, nil }

@@ -55,24 +55,17 @@ type shards struct {
 const maxReady = 64
 
 func newShards(first *inlet) (*shards, error) {
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	ep, err := newEpoll()
 	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
-	}
-	if err := unix.SetNonblock(fd, true); err != nil { // so that os.NewFile polls it
-		unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	s := new(shards)
-	if s.ep, err = newHandle(fd, "epoll"); err != nil {
 		return nil, err
 	}
+	s := &shards{ep: ep}
 	s.inlets.Store(new([]*inlet))
 	s.wait = s.epollWait
 	// The first one's receiver may hold packets of which epoll does not know.
 	s.ready = 1 // events[0] names inlet 0
 	if err := s.add(first); err != nil {
-		s.ep.file.Close()
+		s.ep.close()
 		return nil, err
 	}
 	return s, nil

@@ -42,12 +42,12 @@ func openLinux(cfg *config, m *members, count *counters) (*sockLinux, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHandle(fd, "udp:"+cfg.group.String())
+	h, err := newSocket(fd, "udp:"+cfg.group.String(), true)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.locate(h); err != nil && cfg.send {
-		h.file.Close()
+		h.close()
 		return nil, err
 	}
 	s.reading.Store(&reading{h: h})
@@ -61,7 +61,7 @@ func openLinux(cfg *config, m *members, count *counters) (*sockLinux, error) {
 // open makes a socket with everything set.
 func (s *settings) open() (int, error) {
 	is4 := s.cfg.group.Addr().Is4()
-	fd, err := unix.Socket(socketFamily(is4), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_UDP)
+	fd, err := unix.Socket(socketFamily(is4), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
