@@ -49,6 +49,11 @@ const (
 	drainGain    = 0.65
 	maxProbeGain = 2.0
 
+	// A sender that cannot reach the rate finds nothing by probing; to be held back now and
+	// then costs it more than the round. It is done ever more seldom, up to so many doublings.
+	maxDull = 3
+	noLoss  = 0.002 // no more than this has nothing to show at a lower rate
+
 	// What one bad round leaves of a capacity: a machine may have paused, and a
 	// report may be forged. If it is true there will be another.
 	maxCut      = 0.5
@@ -69,6 +74,8 @@ type Controller struct {
 	before  float64   // capacity when Probe began
 	best    float64   // in Startup
 	stale   int       // rounds of Startup without growth
+	dull    int       // probes of a short sender, one after the other
+	lost    float64   // the usual loss when Ease began
 	short   bool      // the sender has less to send, or less time to, than it may
 	limit   *path     // the slowest
 	heard   time.Time // last sample, or halving for want of it
@@ -167,6 +174,7 @@ func (c *Controller) Sample(now time.Time, s *Sample) {
 				c.why = "a queue"
 			}
 			p.badLoss, p.badRate = r.loss(), r.sentRate()
+			c.dull = 0
 			p.forget(recent)
 			if lossy || r.Dropped > 0 {
 				p.atLeast(maxCut * before)
@@ -234,7 +242,7 @@ func (c *Controller) step(now time.Time, p *path, current, short bool) {
 			return
 		}
 	case Cruise:
-		if c.rounds >= cruiseRounds {
+		if c.rounds >= cruiseRounds<<min(c.dull, maxDull) {
 			c.gain, c.before = probeGain, capacity
 			c.enter(now, Probe)
 			return
@@ -243,14 +251,25 @@ func (c *Controller) step(now time.Time, p *path, current, short bool) {
 		if current && c.rounds > 0 {
 			if capacity > 1.12*c.before && !short {
 				c.gain, c.before = min(c.gain*probeGain, maxProbeGain), capacity
+				c.dull = 0
 				c.enter(now, Probe)
 				return
 			}
+			if !short {
+				c.dull = 0
+			} else if c.dull++; p.usual < noLoss {
+				c.enter(now, Cruise)
+				return
+			}
+			c.lost = p.usual
 			c.enter(now, Ease)
 			return
 		}
 	case Ease:
 		if c.rounds > 0 {
+			if p.usual < c.lost-minExcess {
+				c.dull = 0 // not all of it was the path's own
+			}
 			c.enter(now, Cruise)
 			return
 		}

@@ -118,6 +118,43 @@ func TestShortSender(t *testing.T) {
 	}
 }
 
+// A sender that cannot keep up is seldom held back to see what a lower rate does: it finds
+// nothing, and where nothing is lost there is nothing to find.
+func TestShortSenderIsLeftAlone(t *testing.T) {
+	for _, loss := range []float64{0, 0.05} {
+		m := &model{capacity: 1e12, rtt: time.Millisecond, loss: loss}
+		c, now := New(Config{}), origin
+		held := 0
+		for range 2500 { // 10 s
+			before := c.phase
+			now = m.step(c, now, min(c.Rate(), 40e6))
+			if c.phase == Ease && before != Ease {
+				held++
+			}
+		}
+		if most := int(loss * 1000); held > most {
+			t.Errorf("held back %d times in 10 s with a loss of %v, want at most %d", held, loss, most)
+		}
+	}
+}
+
+// What is lost because of the rate is found out also when the sender cannot reach the rate.
+func TestShortSenderStillFindsLoss(t *testing.T) {
+	m := &model{capacity: 30e6, rtt: time.Millisecond}
+	c, now := New(Config{}), origin
+	for range 1000 {
+		now = m.step(c, now, min(c.Rate(), 40e6))
+	}
+	mean := 0.0
+	for range 1000 {
+		now = m.step(c, now, min(c.Rate(), 40e6))
+		mean += min(c.Rate(), 40e6) / 1000
+	}
+	if mean > 33e6 {
+		t.Errorf("%.0f bytes/s into a path of 30,000,000: %+v", mean, c.Status())
+	}
+}
+
 func TestSilenceHalves(t *testing.T) {
 	m := &model{capacity: 12_500_000, rtt: time.Millisecond}
 	c, now := New(Config{}), origin
