@@ -52,6 +52,7 @@ func TestMistakes(t *testing.T) {
 		{"recv --count -1", "give positive values"},
 		{"recv --timeout -1s", "give positive values"},
 		{"recv --count x", "invalid argument"},
+		{"recv --max-entries -1", "from 1 to 1048576"},
 		{"recv --loss 100", "from 0 to below 100"},
 		{"recv --loss NaN", "from 0 to below 100"},
 		{"recv --ttl 256", "from 0 to 255"},

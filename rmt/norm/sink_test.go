@@ -66,7 +66,7 @@ func TestSinkDigestsBlocksInAnyOrder(t *testing.T) {
 			}
 			got := s.data
 			if s == file {
-				name, err := s.place(&fileInfo{}, "sub/dir/name", new(ReceiverConfig))
+				name, err := s.place(&fileInfo{}, "name", new(ReceiverConfig))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 	"unsafe"
@@ -344,7 +345,7 @@ func (s *store) place(in *incoming, at time.Time) (err error) {
 	if in.sink != nil {
 		return nil
 	}
-	if err := s.allow(in); err != nil {
+	if err := s.allow(in, at); err != nil {
 		return err
 	}
 	if in.sink, err = newFileSink(s.scratch, in.object.size, !s.r.cfg.NoDigest); err != nil {
@@ -383,6 +384,9 @@ func (s *store) finish(in *incoming, at time.Time) (err error) {
 			if in.local, err = localName(o.name); err != nil {
 				return err
 			}
+		}
+		if err := s.makeDirs(in, filepath.Dir(in.local), at); err != nil {
+			return err
 		}
 		name, err := in.sink.place(&in.file, in.local, &s.r.cfg)
 		if err != nil {
