@@ -263,7 +263,9 @@ type ReceiverConfig struct {
 	BufferBytes int64
 
 	// MaxMemory bounds data objects, being received or waiting in Objects, and lists
-	// of sets that wait for files, together. Default 256 MiB.
+	// of sets that wait for files, together. Default 256 MiB. An object counts with its
+	// size from its beginning on, so that there is room for it to its end; memory is taken
+	// as its content comes.
 	MaxMemory int64
 
 	// Sync is what is received of a sender that is already at work. Default

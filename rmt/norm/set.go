@@ -104,7 +104,7 @@ func (s *store) member(in *incoming, received bool, at time.Time) {
 
 // takeList takes in the list of a set: directories are made at once.
 func (s *store) takeList(in *incoming, at time.Time) error {
-	list, err := parseList(in.sink.data, s.r.cfg.SetEntries)
+	list, err := parseList(in.sink.content(), s.r.cfg.SetEntries)
 	if err != nil {
 		return err
 	}

@@ -394,7 +394,7 @@ func (s *store) finish(in *incoming, at time.Time) (err error) {
 		}
 		o.path = s.path(name)
 	}
-	o.data, o.held = in.sink.data, in.charged
+	o.data, o.held = in.sink.content(), in.charged
 	if in.isSetList() {
 		if err := s.takeList(in, at); err != nil {
 			return err
