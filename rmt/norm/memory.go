@@ -2,7 +2,7 @@ package norm
 
 // A memory is the content of an object in memory, as its blocks come in, in any order.
 // Whatever size was announced, for anybody can announce anything: it takes four times what
-// arrived, or a page for a packet where that is more.
+// arrived, or two pages for a block where that is more.
 type memory struct {
 	size  int64
 	here  int64            // bytes that arrived

@@ -15,6 +15,7 @@ import (
 	"github.com/gomulticast/multicast/mcast/datagram"
 	"github.com/gomulticast/multicast/mcast/mcasttest"
 	"github.com/gomulticast/multicast/rmt/fec"
+	"github.com/gomulticast/multicast/rmt/norm/core"
 	"github.com/gomulticast/multicast/rmt/norm/wire"
 )
 
@@ -41,6 +42,48 @@ func TestResultsThatGiveWay(t *testing.T) {
 		if n := r.store.inMemory(); n != 0 {
 			t.Errorf("%d bytes in memory, of nothing", n)
 		}
+		if got := r.Stats().Untaken; got != (Untaken{Results: 1}) {
+			t.Errorf("%+v", got)
+		}
+		r.Close()
+		if got := r.Report().Stats.Untaken; got != (Untaken{Results: 1}) {
+			t.Errorf("when it is closed: %+v", got)
+		}
+	})
+}
+
+// Streams that nobody accepts give way too, and so do questions.
+func TestUntaken(t *testing.T) {
+	var busy chan struct{}
+	answer := func(AckRequest) ([]byte, bool) { <-busy; return nil, false }
+	session(t, 1, SenderConfig{NodeID: 7, Rate: -1}, ReceiverConfig{Answer: answer}, mcasttest.Link{}, func(t *testing.T, s *Sender, rs []*Receiver) {
+		r := rs[0]
+		busy = make(chan struct{}) // of this bubble
+		for range maxFresh + 3 {
+			w, err := s.OpenStream(t.Context(), StreamConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Write([]byte("x"))
+			w.Close()
+			if err := w.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		if got := r.Stats().Untaken; got != (Untaken{Streams: 3}) {
+			t.Errorf("%+v", got)
+		}
+		const most = fairLimit / fairItem
+		e := core.ReceiverEvent{Type: core.AckRequested, Key: core.ObjectKey{Sender: core.SenderKey{Node: 9}}, AckType: 16}
+		for range most + 6 { // one of them is being answered
+			r.loop.Do(func(now time.Time) { r.commandEvent(&e) })
+			synctest.Wait()
+		}
+		if got := r.Stats().Untaken; got != (Untaken{Streams: 3, Questions: 5}) {
+			t.Errorf("%+v", got)
+		}
+		close(busy)
 	})
 }
 

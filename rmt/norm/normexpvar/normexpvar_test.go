@@ -41,12 +41,26 @@ func TestReports(t *testing.T) {
 		if err := json.Unmarshal([]byte(normexpvar.Sender(s).String()), &sr); err != nil {
 			t.Error(err)
 		}
+		for range 258 { // 256 of them may wait
+			w, err := s.OpenStream(t.Context(), norm.StreamConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Write([]byte("x"))
+			w.Close()
+			if err := w.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		time.Sleep(time.Second)
 		if err := json.Unmarshal([]byte(normexpvar.Receiver(r).String()), &rr); err != nil {
 			t.Error(err)
 		}
 		if sr.Node != 7 || len(sr.Receivers) != 1 || sr.Receivers[0].Node != 8 || sr.Stats.Packets == 0 {
 			t.Errorf("%+v", sr)
+		}
+		if rr.Stats.Packets == 0 || rr.Stats.Untaken != (norm.Untaken{Streams: 2}) {
+			t.Errorf("%+v", rr.Stats)
 		}
 		if rr.Node != 8 || len(rr.Senders) != 1 || rr.Senders[0].Key.Node != 7 || rr.Storage.Received != 1 {
 			t.Errorf("%+v", rr)

@@ -84,6 +84,10 @@ var receiverMetrics = []metric[norm.ReceiverReport]{
 	{"objects_skipped_total", "Objects among them that were here already.", counter, func(r *norm.ReceiverReport) float64 { return float64(r.Storage.Skipped) }},
 	{"objects_lost_total", "Objects begun and not delivered.", counter, func(r *norm.ReceiverReport) float64 { return float64(r.Storage.Lost) }},
 	{"object_bytes_total", "Content of objects received.", counter, func(r *norm.ReceiverReport) float64 { return float64(r.Storage.Bytes) }},
+	{"untaken_results_total", "Objects, sets and errors that nobody took and that gave way.", counter, func(r *norm.ReceiverReport) float64 { return float64(r.Stats.Untaken.Results) }},
+	{"untaken_streams_total", "Streams that nobody accepted and that gave way.", counter, func(r *norm.ReceiverReport) float64 { return float64(r.Stats.Untaken.Streams) }},
+	{"untaken_commands_total", "Commands that nobody took and that gave way.", counter, func(r *norm.ReceiverReport) float64 { return float64(r.Stats.Untaken.Commands) }},
+	{"untaken_questions_total", "Questions that were not answered in time and gave way.", counter, func(r *norm.ReceiverReport) float64 { return float64(r.Stats.Untaken.Questions) }},
 	{"objects", "Objects that are under way.", gauge, func(r *norm.ReceiverReport) float64 { return float64(len(r.Objects)) }},
 	{"senders", "Senders followed.", gauge, func(r *norm.ReceiverReport) float64 { return float64(len(r.Senders)) }},
 }

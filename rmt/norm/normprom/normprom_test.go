@@ -38,6 +38,17 @@ func TestCollectors(t *testing.T) {
 		if err := tr.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		for range 258 { // 256 of them may wait
+			w, err := s.OpenStream(t.Context(), norm.StreamConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Write([]byte("x"))
+			w.Close()
+			if err := w.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		time.Sleep(time.Second)
 		reg := prometheus.NewPedanticRegistry()
 		tx, rx := normprom.Sender(s, prometheus.Labels{"session": "a"}), normprom.Receiver(r, prometheus.Labels{"session": "a"})
@@ -46,11 +57,14 @@ func TestCollectors(t *testing.T) {
 # HELP multicast_norm_receiver_objects_received_total Objects received whole.
 # TYPE multicast_norm_receiver_objects_received_total counter
 multicast_norm_receiver_objects_received_total{session="a"} 1
+# HELP multicast_norm_receiver_untaken_streams_total Streams that nobody accepted and that gave way.
+# TYPE multicast_norm_receiver_untaken_streams_total counter
+multicast_norm_receiver_untaken_streams_total{session="a"} 2
 # HELP multicast_norm_sender_receiver_acked Objects in the cache that a receiver has confirmed.
 # TYPE multicast_norm_sender_receiver_acked gauge
 multicast_norm_sender_receiver_acked{receiver="8",session="a"} 1
 multicast_norm_sender_receiver_acked{receiver="8",session="b"} 1
-`), "multicast_norm_receiver_objects_received_total", "multicast_norm_sender_receiver_acked"); err != nil {
+`), "multicast_norm_receiver_objects_received_total", "multicast_norm_receiver_untaken_streams_total", "multicast_norm_sender_receiver_acked"); err != nil {
 			t.Error(err)
 		}
 		if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
