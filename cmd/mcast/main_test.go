@@ -68,7 +68,9 @@ func TestMistakes(t *testing.T) {
 		{"recv --group [ff02::7]:6003", "--iface"},
 		{"recv --iface nosuch0", "this host has"},
 		{"send", "name at least one file"},
-		{"send --rate 10 " + file, "as 100M, or max"},
+		{"send --rate fast " + file, "as 100M, or max"},
+		{"send --rate 1200 " + file, "say 1200M for megabits, 1200k for kilobits"},
+		{"send --protocol flute --rate 1200 " + file, "say 1200M for megabits"},
 		{"send --fec rs:200 " + file, "as rs:64/16, or none"},
 		{"send --fec rs:4000/100 " + file, "1 to 2048 together"},
 		{"send --fec rs:200/100 --segment 1001 " + file, "must be even"},
@@ -100,6 +102,7 @@ func TestMistakes(t *testing.T) {
 		{"sendtest 239.1.2.3 --size 59", "60 to 65507"},
 		{"sendtest 239.1.2.3 --pps NaN", "packets a second"},
 		{"sendtest 239.1.2.3 --rate max", "need a rate"},
+		{"sendtest 239.1.2.3 --rate 1200", "say 1200M for megabits"},
 		{"sendtest 239.1.2.3 --tos 256", "from 0 to 255"},
 		{"sendtest 239.1.2.3 --ttl -1", "from 0 to 255"},
 		{"sendtest 239.1.2.3 --duration -1s", "positive"},
@@ -123,6 +126,7 @@ func TestMistakes(t *testing.T) {
 		{"demo one two", "a single file"},
 		{"demo --loss 60", "from 0 to 50"},
 		{"demo --rate fast", "as 100M, or max"},
+		{"demo --rate 1200", "say 1200M for megabits"},
 		{"demo --group 127.0.0.1:6003", "239.255.7.7"},
 	} {
 		code, out, errs := mcastRun(t, strings.Fields(tt.args)...)

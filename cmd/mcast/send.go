@@ -138,7 +138,7 @@ func (f *sendFlags) config() (cfg norm.SenderConfig, err error) {
 		// A receiver may have gigabytes to digest before it confirms.
 		AckTimeout: time.Minute,
 	}
-	if cfg.Rate, err = parseRate(f.rate); err != nil {
+	if cfg.Rate, err = parseRate(f.rate, fullPacket(f.segment)); err != nil {
 		return cfg, err
 	}
 	if f.fair {
