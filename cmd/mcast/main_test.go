@@ -68,6 +68,8 @@ func TestMistakes(t *testing.T) {
 		{"recv --group [ff02::7]:6003", "--iface"},
 		{"recv --iface nosuch0", "this host has"},
 		{"send", "name at least one file"},
+		{"send --command " + strings.Repeat("x", 1401), "at most a --segment, 1400"},
+		{"send --protocol flute --command x " + file, "--command are for NORM"},
 		{"send --rate fast " + file, "as 100M, or max"},
 		{"send --rate 1200 " + file, "say 1200M for megabits, 1200k for kilobits"},
 		{"send --protocol flute --rate 1200 " + file, "say 1200M for megabits"},

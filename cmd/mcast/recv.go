@@ -40,7 +40,7 @@ func recvCommand() *cobra.Command {
 	var f recvFlags
 	c := &cobra.Command{
 		Use:   "recv",
-		Short: "Receive files into a directory, or a stream",
+		Short: "Receive files into a directory, or a stream, and print commands",
 		Example: "  mcast recv --iface eth0 --dir /srv/in\n" +
 			"  mcast recv --iface eth0 --count 1 --timeout 1m\n" +
 			"  mcast recv --iface eth0 --stream | tar x\n" +
@@ -122,10 +122,14 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 		data := out.out
 		out = &printer{out: out.err, err: out.err, json: out.json}
 		out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name}, "")
+		commands := showCommands(r, out)
+		defer func() { r.Close(); <-commands }()
 		return f.receiveStream(ctx, r, data, out)
 	}
 	out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name},
 		"listening to %s on %s; files go to %s", f.group, conn.Interface().Name, f.dir)
+	commands := showCommands(r, out)
+	defer func() { r.Close(); <-commands }()
 
 	limited := ctx
 	if f.timeout > 0 {

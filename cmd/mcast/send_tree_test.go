@@ -177,7 +177,7 @@ func TestStreamPipe(t *testing.T) {
 	})
 	tx := sendFlags{wait: "1", timeout: time.Minute}
 	var sent bytes.Buffer
-	if err := tx.sendStream(t.Context(), s, bytes.NewReader(want), &printer{out: &sent, err: os.Stderr, json: true}); err != nil {
+	if err := tx.sendStream(t.Context(), s, bytes.NewReader(want), func() error { return nil }, &printer{out: &sent, err: os.Stderr, json: true}); err != nil {
 		t.Errorf("%v: %s", err, &sent)
 	}
 	wg.Wait()
