@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gomulticast/multicast/rmt/norm"
@@ -56,10 +57,14 @@ func (f *sendFlags) sendNoFiles(ctx context.Context, s *norm.Sender, told func()
 	return err
 }
 
-// showCommands prints commands until the receiver is closed and those that came before are
-// printed. Their content is anybody's: for people it is quoted.
-func showCommands(r *norm.Receiver, out *printer) (done <-chan struct{}) {
-	ended := make(chan struct{})
+// commandPause is the least time between two commands printed: of a flood the receiver
+// keeps some of each host, and neither terminals nor log files overflow.
+const commandPause = 10 * time.Millisecond
+
+// showCommands prints commands until finish is called, which closes the receiver and prints
+// those that came before. Their content is anybody's: for people it is quoted.
+func showCommands(r *norm.Receiver, out *printer) (finish func()) {
+	last, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		for c, err := range r.Commands(context.Background()) {
@@ -73,7 +78,15 @@ func showCommands(r *norm.Receiver, out *printer) (done <-chan struct{}) {
 				e.Data = c.Data
 			}
 			out.event(e, "command from %s (node %d): %q", e.Addr, e.Sender, c.Data)
+			select {
+			case <-time.After(commandPause):
+			case <-last:
+			}
 		}
 	}()
-	return ended
+	return func() {
+		close(last)
+		r.Close()
+		<-ended
+	}
 }

@@ -122,14 +122,12 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 		data := out.out
 		out = &printer{out: out.err, err: out.err, json: out.json}
 		out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name}, "")
-		commands := showCommands(r, out)
-		defer func() { r.Close(); <-commands }()
+		defer showCommands(r, out)()
 		return f.receiveStream(ctx, r, data, out)
 	}
 	out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name},
 		"listening to %s on %s; files go to %s", f.group, conn.Interface().Name, f.dir)
-	commands := showCommands(r, out)
-	defer func() { r.Close(); <-commands }()
+	defer showCommands(r, out)()
 
 	limited := ctx
 	if f.timeout > 0 {
