@@ -101,7 +101,7 @@ func (f *demoFlags) transfer(ctx context.Context, file, dir string, out io.Write
 		return err
 	}
 	cfg := norm.SenderConfig{}
-	if cfg.Rate, err = parseRate(f.rate); err != nil {
+	if cfg.Rate, err = parseRate(f.rate, fullPacket(0)); err != nil {
 		conn.Close()
 		return err
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -57,9 +60,14 @@ func (s *session) options() []mcast.Option {
 	return opts
 }
 
+// fullPacket is what a packet of a sender with so much payload, or the default, has in
+// bytes with its headers.
+func fullPacket(segment int) int { return max(cmp.Or(segment, 1400), 0) + 60 }
+
 // parseRate reads 100M, 2.5G, 64k, 1000000 or max; it returns bits per second, -1
-// for max.
-func parseRate(s string) (int64, error) {
+// for max. Less than a packet of that many bytes a second is a slip: nobody would wait for
+// it.
+func parseRate(s string, packet int) (int64, error) {
 	if s == "max" {
 		return -1, nil
 	}
@@ -78,8 +86,18 @@ func parseRate(s string) (int64, error) {
 	if err == nil && v == 0 {
 		return 0, usagef("--rate %q: nothing would ever be sent; give max to send without a limit, or bits per second, as 100M", s)
 	}
-	if err != nil || !(v*scale >= 1000 && v*scale <= 1e12) { // NaN is neither
-		return 0, usagef("--rate %q: give bits per second from 1k to 1000G, as 100M, or max", s)
+	if err != nil || !(v > 0 && v*scale <= 1e12) { // NaN is neither
+		return 0, usagef("--rate %q: give bits per second of up to 1000G, as 100M, or max", s)
+	}
+	if least := float64(8 * packet); v*scale < least {
+		remedy := fmt.Sprintf("give at least %.1fk", math.Ceil(least/100)/10)
+		switch {
+		case scale == 1 && v*1e3 >= least:
+			remedy = fmt.Sprintf("say %sM for megabits, %[1]sk for kilobits", num)
+		case scale <= 1e3 && v*1e6 >= least:
+			remedy = fmt.Sprintf("say %sM for megabits", num)
+		}
+		return 0, usagef("--rate %s is %s bits per second, less than one packet of %d bytes a second; %s", s, strconv.FormatFloat(v*scale, 'f', -1, 64), packet, remedy)
 	}
 	return int64(v * scale), nil
 }

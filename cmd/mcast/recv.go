@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,13 +33,14 @@ type recvFlags struct {
 	always    bool
 	onExist   string
 	stream    bool
+	entries   int
 }
 
 func recvCommand() *cobra.Command {
 	var f recvFlags
 	c := &cobra.Command{
 		Use:   "recv",
-		Short: "Receive files into a directory, or a stream",
+		Short: "Receive files into a directory, or a stream, and print commands",
 		Example: "  mcast recv --iface eth0 --dir /srv/in\n" +
 			"  mcast recv --iface eth0 --count 1 --timeout 1m\n" +
 			"  mcast recv --iface eth0 --stream | tar x\n" +
@@ -47,8 +49,8 @@ func recvCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			out := &printer{out: os.Stdout, err: os.Stderr, json: f.json}
 			switch {
-			case f.protocol == "flute" && (f.stream || f.keepModes || f.noDigest || f.always || c.Flags().Changed("on-exist") || c.Flags().Changed("resume")):
-				return usagef("--stream, --resume, --keep-modes, --no-digest, --always and --on-exist are for NORM")
+			case f.protocol == "flute" && (f.stream || f.keepModes || f.noDigest || f.always || f.entries != 0 || c.Flags().Changed("on-exist") || c.Flags().Changed("resume")):
+				return usagef("--stream, --resume, --keep-modes, --no-digest, --always, --on-exist and --max-entries are for NORM")
 			case f.protocol == "flute":
 				return f.runFlute(c.Context(), out)
 			case f.protocol != "norm":
@@ -71,6 +73,7 @@ func recvCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.noDigest, "no-digest", false, "do not compute the SHA-256 of files, nor compare it with what their sender says")
 	c.Flags().BoolVar(&f.always, "always", false, "receive also what is here already, when it is sent with --sync")
 	c.Flags().StringVar(&f.onExist, "on-exist", "replace", "when there is a file of that name: replace it, keep it, or number the new one")
+	c.Flags().IntVar(&f.entries, "max-entries", 0, "take directories of up to so many files and directories, 1 to 1048576 (default 262144)")
 	c.Flags().BoolVar(&f.stream, "stream", false, "write the first stream to standard output, in place of files")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "stop after this time (default: never)")
 	c.Flags().BoolVar(&f.unicast, "unicast", false, "answer the sender by unicast (always so with --source)")
@@ -96,6 +99,9 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 	if f.count < 0 || f.timeout < 0 {
 		return usagef("--count %d, --timeout %v: give positive values, or 0 for never", f.count, f.timeout)
 	}
+	if f.entries < 0 || f.entries > 1<<20 {
+		return usagef("--max-entries %d: give a number from 1 to 1048576", f.entries)
+	}
 	cfg, err := f.config()
 	if err != nil {
 		return err
@@ -116,10 +122,12 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 		data := out.out
 		out = &printer{out: out.err, err: out.err, json: out.json}
 		out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name}, "")
+		defer showCommands(r, out)()
 		return f.receiveStream(ctx, r, data, out)
 	}
 	out.event(readyEvent{"ready", uint32(r.NodeID()), f.group, conn.Interface().Name},
 		"listening to %s on %s; files go to %s", f.group, conn.Interface().Name, f.dir)
+	defer showCommands(r, out)()
 
 	limited := ctx
 	if f.timeout > 0 {
@@ -132,7 +140,10 @@ func (f *recvFlags) run(ctx context.Context, out *printer) error {
 
 // config returns the receiver's settings.
 func (f *recvFlags) config() (norm.ReceiverConfig, error) {
-	cfg := norm.ReceiverConfig{NodeID: norm.NodeID(f.id), Unicast: f.unicast || f.source != "", KeepModes: f.keepModes, NoDigest: f.noDigest, AlwaysReceive: f.always}
+	cfg := norm.ReceiverConfig{NodeID: norm.NodeID(f.id), Unicast: f.unicast || f.source != "", KeepModes: f.keepModes, NoDigest: f.noDigest, AlwaysReceive: f.always, SetEntries: f.entries}
+	if f.entries > 1<<16 {
+		cfg.SenderDirs = f.entries
+	}
 	if f.stream {
 		cfg.Sync, cfg.MaxMemory = norm.SyncStream, 1 // no files
 		return cfg, nil
@@ -174,7 +185,7 @@ func (f *recvFlags) receive(ctx, limited context.Context, r *norm.Receiver, out 
 			report(out, o)
 		case errors.As(err, &bad):
 			lost++
-			out.failure(bad.Name, err)
+			out.failure(bad.Name, limitError(err))
 		case limited.Err() != nil: // told below
 		default:
 			lost++
@@ -201,6 +212,17 @@ func (f *recvFlags) receive(ctx, limited context.Context, r *norm.Receiver, out 
 		return errFailed
 	}
 	return nil
+}
+
+// limits are settings of package norm that a flag can raise.
+var limits = strings.NewReplacer("SetEntries is", "--max-entries is", "SenderDirs is", "without a larger --max-entries the most is")
+
+// limitError names the flag that lets more in.
+func limitError(err error) error {
+	if errors.Is(err, norm.ErrQuota) {
+		return errors.New(limits.Replace(err.Error()))
+	}
+	return err
 }
 
 func report(out *printer, o *norm.Object) {

@@ -31,6 +31,7 @@ type sendFlags struct {
 	sync            bool
 	drop            time.Duration
 	stream          bool
+	command         string
 	protocol        string
 	flute           fluteSendFlags
 }
@@ -46,6 +47,7 @@ func sendCommand() *cobra.Command {
 		Example: "  mcast send --iface eth0 release.tar.zst\n" +
 			"  mcast send --iface eth0 --rate 500M --wait 3 a.iso b.iso\n" +
 			"  mcast send --iface eth0 --sync --wait 3 --drop-after 1m /srv/www\n" +
+			"  mcast send --iface eth0 --command reload\n" +
 			"  tar c . | mcast send --iface eth0 --stream --wait 1\n" +
 			"  mcast send --protocol flute --fec raptorq:overhead=10% --passes 3 release.tar.zst\n" +
 			"  mcast send --protocol flute --carousel --rate 20M --sdp files.sdp maps/",
@@ -53,10 +55,10 @@ func sendCommand() *cobra.Command {
 			switch {
 			case f.stream && len(args) > 0:
 				return usagef("send: --stream sends standard input; name no files")
-			case !f.stream && len(args) == 0:
-				return usagef("send: name at least one file or directory, or give --stream to send standard input")
-			case f.protocol == "flute" && (f.stream || f.sync || f.fair || f.drop != 0):
-				return usagef("--stream, --sync, --fair and --drop-after are for NORM: nobody answers in FLUTE")
+			case !f.stream && len(args) == 0 && f.command == "":
+				return usagef("send: name at least one file or directory, or give --stream to send standard input, or a --command")
+			case f.protocol == "flute" && (f.stream || f.sync || f.fair || f.drop != 0 || f.command != ""):
+				return usagef("--stream, --sync, --fair, --drop-after and --command are for NORM: in FLUTE nobody answers, and there are only files")
 			}
 			if f.name != "" && len(args) > 1 {
 				return usagef("send: --name is for a single file")
@@ -86,6 +88,7 @@ func sendCommand() *cobra.Command {
 	c.Flags().DurationVar(&f.drop, "drop-after", 0, "with --wait: drop receivers that have not confirmed a file so long after it was sent (default never)")
 	c.Flags().BoolVar(&f.sync, "sync", false, "receivers that have a file already, by its SHA-256, need not receive it again")
 	c.Flags().BoolVar(&f.stream, "stream", false, "send standard input as a stream, for recv --stream")
+	c.Flags().StringVar(&f.command, "command", "", "send this text to the application of every receiver, beside the files or alone; recv prints it")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "give up after this time (default never)")
 	c.Flags().DurationVar(&f.grtt, "grtt", 0, "round-trip time assumed until measured (default 10ms)")
 	c.Flags().IntVar(&f.groupSize, "group-size", 0, "expected number of receivers (default 100)")
@@ -138,7 +141,7 @@ func (f *sendFlags) config() (cfg norm.SenderConfig, err error) {
 		// A receiver may have gigabytes to digest before it confirms.
 		AckTimeout: time.Minute,
 	}
-	if cfg.Rate, err = parseRate(f.rate); err != nil {
+	if cfg.Rate, err = parseRate(f.rate, fullPacket(f.segment)); err != nil {
 		return cfg, err
 	}
 	if f.fair {
@@ -188,6 +191,9 @@ func (f *sendFlags) run(ctx context.Context, files []string, out *printer) error
 	if err != nil {
 		return err
 	}
+	if err := f.checkCommand(); err != nil {
+		return err
+	}
 	opts, err := parseWait(f.wait)
 	if err != nil {
 		return err
@@ -222,8 +228,12 @@ func (f *sendFlags) run(ctx context.Context, files []string, out *printer) error
 	defer s.Close()
 	go printStats(ctx, out.err, f.stats, func() any { return senderCounters(s) })
 	out.event(readyEvent{"ready", uint32(s.NodeID()), f.group, conn.Interface().Name}, "")
-	if f.stream {
-		return f.sendStream(ctx, s, os.Stdin, out)
+	told := f.tell(ctx, s, out)
+	switch {
+	case f.stream:
+		return f.sendStream(ctx, s, os.Stdin, told, out)
+	case len(files) == 0:
+		return f.sendNoFiles(ctx, s, told, out)
 	}
-	return f.sendAll(ctx, s, files, opts, out)
+	return f.sendAll(ctx, s, files, opts, told, out)
 }

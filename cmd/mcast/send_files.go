@@ -35,7 +35,7 @@ type item struct {
 }
 
 // sendAll sends the files and reports.
-func (f *sendFlags) sendAll(ctx context.Context, s *norm.Sender, files []string, opts []norm.SendOption, out *printer) error {
+func (f *sendFlags) sendAll(ctx context.Context, s *norm.Sender, files []string, opts []norm.SendOption, told func() error, out *printer) error {
 	start := time.Now()
 	d := &delivery{f: f, s: s, opts: opts, out: out, show: newBars(f.json)}
 	for _, file := range files {
@@ -60,6 +60,9 @@ func (f *sendFlags) sendAll(ctx context.Context, s *norm.Sender, files []string,
 		it.stop()
 	}
 	seconds := time.Since(start).Seconds()
+	if told() != nil {
+		d.failed = true
+	}
 	s.Shutdown(ctx) // goodbye, even if ctx has ended
 	d.show.wait()
 	st := s.Stats()

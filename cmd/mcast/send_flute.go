@@ -77,7 +77,7 @@ func (f *sendFlags) fluteConfig() (cfg flute.SenderConfig, err error) {
 	if f.flute.passes < 1 || f.flute.interval < 0 {
 		return cfg, usagef("--passes %d, --interval %v: give positive values, or --carousel", f.flute.passes, f.flute.interval)
 	}
-	if cfg.Rate, err = parseRate(f.rate); err != nil {
+	if cfg.Rate, err = parseRate(f.rate, fullPacket(f.segment)); err != nil {
 		return cfg, err
 	}
 	if cfg.FEC, err = parseFluteFEC(f.fec); err != nil {

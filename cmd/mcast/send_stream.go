@@ -9,7 +9,7 @@ import (
 )
 
 // sendStream sends what in has to say.
-func (f *sendFlags) sendStream(ctx context.Context, s *norm.Sender, in io.Reader, out *printer) error {
+func (f *sendFlags) sendStream(ctx context.Context, s *norm.Sender, in io.Reader, told func() error, out *printer) error {
 	cfg := norm.StreamConfig{DropAfter: f.drop}
 	var err error
 	if cfg.WaitFor, cfg.WaitForCount, err = parseNodes(f.wait); err != nil {
@@ -48,6 +48,7 @@ func (f *sendFlags) sendStream(ctx context.Context, s *norm.Sender, in io.Reader
 		w.Cancel()
 	}
 	seconds := time.Since(start).Seconds()
+	untold := told()
 	s.Shutdown(ctx)
 	st := s.Stats()
 	out.event(sentEvent{"sent", 0, done.n, st.Bytes, st.Nacks, st.Repairs, seconds},
@@ -57,7 +58,7 @@ func (f *sendFlags) sendStream(ctx context.Context, s *norm.Sender, in io.Reader
 		out.failure("", done.err)
 		return errFailed
 	}
-	return nil
+	return untold
 }
 
 // A contextWriter writes to a stream until ctx ends.

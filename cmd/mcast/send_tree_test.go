@@ -43,6 +43,33 @@ func begin(ctx context.Context, t *testing.T, rx *recvFlags, out *notifyWriter) 
 	return done
 }
 
+// A directory with more in it than the receiver takes is told with the flag that allows it.
+func TestReceiveLargeDirectory(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	common := session{group: testGroup(), iface: onLoopback(t), ttl: 1, json: true}
+	src := t.TempDir()
+	for _, name := range []string{"a", "b"} {
+		if err := os.WriteFile(filepath.Join(src, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rx := recvFlags{session: common, dir: t.TempDir(), timeout: 20 * time.Second, linger: time.Second, count: 3, entries: 2}
+	out := &notifyWriter{seen: make(chan struct{})}
+	received := begin(ctx, t, &rx, out)
+	tx := sendFlags{session: common, rate: "30M", fec: "rs:32/8", loopback: true, timeout: 30 * time.Second}
+	if err := tx.run(ctx, []string{src}, &printer{out: new(bytes.Buffer), err: os.Stderr, json: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-received; status(err, false) != exitFailed {
+		t.Errorf("%v", err)
+	}
+	heard := lines(t, out.buf.Bytes())
+	if e := heard["error"]; len(heard["done"]) != 2 || len(e) != 1 || !strings.Contains(e[0]["error"].(string), "3 files and directories, and --max-entries is 2") {
+		t.Errorf("the receiver said %s", &out.buf)
+	}
+}
+
 func TestSendDirectory(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -150,7 +177,7 @@ func TestStreamPipe(t *testing.T) {
 	})
 	tx := sendFlags{wait: "1", timeout: time.Minute}
 	var sent bytes.Buffer
-	if err := tx.sendStream(t.Context(), s, bytes.NewReader(want), &printer{out: &sent, err: os.Stderr, json: true}); err != nil {
+	if err := tx.sendStream(t.Context(), s, bytes.NewReader(want), func() error { return nil }, &printer{out: &sent, err: os.Stderr, json: true}); err != nil {
 		t.Errorf("%v: %s", err, &sent)
 	}
 	wg.Wait()

@@ -79,7 +79,7 @@ func (f *sendtestFlags) check(byRate bool) (int64, error) {
 	case f.duration < 0:
 		return 0, usagef("--duration %v: give a positive time", f.duration)
 	case byRate:
-		rate, err := parseRate(f.rate)
+		rate, err := parseRate(f.rate, f.size)
 		if rate < 0 {
 			err = usagef("--rate max: test packets need a rate, as 50M")
 		}

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 	"time"
@@ -13,16 +14,17 @@ import (
 type forger func(a *Attacker, v *victim, b []byte) ([]byte, error)
 
 var forgers = map[string]forger{
-	"nacks":   forgeNack,
-	"fti":     forgeFTI,
-	"blocks":  forgeBlock,
-	"objects": forgeObject,
-	"streams": forgeStream,
-	"senders": forgeSender,
-	"cmds":    forgeCmd,
-	"acks":    forgeAck,
-	"slow":    forgeSlow,
-	"garbage": forgeGarbage,
+	"nacks":    forgeNack,
+	"fti":      forgeFTI,
+	"blocks":   forgeBlock,
+	"objects":  forgeObject,
+	"streams":  forgeStream,
+	"senders":  forgeSender,
+	"cmds":     forgeCmd,
+	"acks":     forgeAck,
+	"commands": forgeCommand,
+	"slow":     forgeSlow,
+	"garbage":  forgeGarbage,
 }
 
 func init() {
@@ -42,6 +44,8 @@ func init() {
 //   - streams: ever new streams of the sender
 //   - senders: ever new senders
 //   - cmds: FLUSH, SQUELCH, EOT, REPAIR_ADV and probes of the sender
+//   - commands: ever new commands and questions of the sender's application, and of other
+//     senders'
 //   - acks: confirmations that nobody gave, and round-trip times that nobody measured
 //   - slow: answers to the sender's probes that tell of a path that carries nothing
 //   - garbage: messages that are cut off or have bits turned
@@ -175,6 +179,25 @@ func forgeCmd(a *Attacker, v *victim, b []byte) ([]byte, error) {
 		return a.codec.AppendRepairAdv(b, &wire.RepairAdv{Sender: s, Flags: wire.RepairAdvLimit, Requests: rb.Requests()})
 	}
 	return a.codec.AppendFlush(b, &wire.Flush{Sender: s, FEC: v.oti.EncodingID, Object: v.object + wire.TransportID(a.rand.IntN(3)), ID: at, AckingNodes: wire.NodeList{}.Append(wire.NodeAny)})
+}
+
+func forgeCommand(a *Attacker, v *victim, b []byte) ([]byte, error) {
+	s := v.sender
+	s.Sequence = uint16(a.rand.Uint32())
+	if a.rand.IntN(4) == 0 { // what a sender may is counted for each
+		s.Source = a.anybody()
+	}
+	if a.rand.IntN(2) == 0 {
+		payload := make([]byte, 8+a.rand.IntN(1300))
+		binary.BigEndian.PutUint64(payload, a.rand.Uint64())
+		return a.codec.AppendApplication(b, &wire.Application{Sender: s, HasNumber: a.rand.IntN(2) == 0, Number: uint16(a.rand.Uint32()), Payload: payload})
+	}
+	nodes := wire.NodeList{}.Append(wire.NodeAny)
+	for _, id := range v.receivers {
+		nodes = nodes.Append(id)
+	}
+	t := wire.AckApplication + wire.AckType(a.rand.IntN(240))
+	return a.codec.AppendAckReq(b, &wire.AckReq{Sender: s, AckType: t, AckID: uint8(a.rand.Uint32()), AckingNodes: nodes})
 }
 
 func forgeAck(a *Attacker, v *victim, b []byte) ([]byte, error) {

@@ -73,7 +73,7 @@ func (r *Receiver) commandEvent(e *core.ReceiverEvent) bool {
 	case core.CommandReceived:
 		c := Command{Sender: e.Key.Sender.Node, Addr: e.Key.Sender.Addr, Data: e.Data}
 		r.mu.Lock()
-		r.commands.push(host, len(e.Data), c)
+		r.untaken.Commands += r.commands.push(host, len(e.Data), c)
 		r.wake()
 		r.mu.Unlock()
 	case core.AckRequested:
@@ -81,7 +81,7 @@ func (r *Receiver) commandEvent(e *core.ReceiverEvent) bool {
 			return true // an acknowledgement of the application's is not ours to give
 		}
 		r.mu.Lock()
-		r.requests.push(host, 0, request{e.Key, e.AckType, e.AckID})
+		r.untaken.Questions += r.requests.push(host, 0, request{e.Key, e.AckType, e.AckID})
 		r.mu.Unlock()
 		select {
 		case r.asked <- struct{}{}:

@@ -223,11 +223,15 @@ func TestAskWithoutAnswer(t *testing.T) {
 func TestFairQueue(t *testing.T) {
 	good, bad := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.66")
 	var q fairQueue[string]
+	gone := 0
 	for i := range 10 {
-		q.push(good, 10, fmt.Sprint("good ", i))
+		gone += int(q.push(good, 10, fmt.Sprint("good ", i)))
 		for j := range 10_000 {
-			q.push(bad, j%60_000, fmt.Sprint("bad ", i, j))
+			gone += int(q.push(bad, j%60_000, fmt.Sprint("bad ", i, j)))
 		}
+	}
+	if gone+len(q.items) != 10*10_001 {
+		t.Errorf("%d gave way, %d are here", gone, len(q.items))
 	}
 	if q.weight > fairLimit || len(q.items) > fairLimit/fairItem || cap(q.items) > 4*fairLimit/fairItem {
 		t.Errorf("%d bytes, %d items, room for %d", q.weight, len(q.items), cap(q.items))
@@ -271,8 +275,11 @@ func TestFloodOfCommands(t *testing.T) {
 			time.Sleep(4 * time.Millisecond)
 		}
 		r.mu.Lock()
-		held := r.commands.weight
+		held, items := r.commands.weight, uint64(len(r.commands.items))
 		r.mu.Unlock()
+		if st := r.Stats(); st.Untaken.Commands == 0 || st.Untaken.Commands+items != st.Commands {
+			t.Errorf("%d of %d commands gave way and %d wait", st.Untaken.Commands, st.Commands, items)
+		}
 		if held > fairLimit || held < fairLimit/2 {
 			t.Errorf("%d bytes wait", held)
 		}

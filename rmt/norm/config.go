@@ -235,6 +235,16 @@ type ReceiverConfig struct {
 	SenderFiles int
 	SenderBytes int64
 
+	// SetEntries bounds the files and directories that the list of one set may name, as
+	// SendDir sends it; the files of a set whose list is refused are received all the
+	// same. Default 262,144; negative takes all that a list can name, 1,048,576.
+	SetEntries int
+
+	// SenderDirs bounds the directories that are made in Dir within a day for one sender,
+	// by its address: because lists of sets name them, or files lie in them. Default 65,536;
+	// negative is no bound.
+	SenderDirs int
+
 	// KeepFree is how much room is left on the disk of Dir, in bytes: a file for which
 	// there is not more than that is not begun. Default 64 MiB; negative does not
 	// look.
@@ -253,7 +263,9 @@ type ReceiverConfig struct {
 	BufferBytes int64
 
 	// MaxMemory bounds data objects, being received or waiting in Objects, and lists
-	// of sets that wait for files, together. Default 256 MiB.
+	// of sets that wait for files, together. Default 256 MiB. An object counts with its
+	// size from its beginning on, so that there is room for it to its end; memory is taken
+	// as its content comes.
 	MaxMemory int64
 
 	// Sync is what is received of a sender that is already at work. Default
@@ -326,6 +338,11 @@ func (c *ReceiverConfig) files() error {
 	setDefault(&c.MaxFileSize, 1<<40)
 	setDefault(&c.MaxFiles, 1024)
 	setDefault(&c.KeepPartial, 24*time.Hour)
+	setDefault(&c.SetEntries, 1<<18)
+	setDefault(&c.SenderDirs, 1<<16)
+	if c.SetEntries < 0 {
+		c.SetEntries = maxListed
+	}
 	if c.NoDigest {
 		c.KeepPartial = -1 // what is gone on with must be verified
 	}
@@ -333,6 +350,8 @@ func (c *ReceiverConfig) files() error {
 	switch {
 	case c.OnExist > Number:
 		return fmt.Errorf("%w: OnExist %d; give Replace, Keep or Number", ErrConfig, c.OnExist)
+	case c.SetEntries > maxListed:
+		return fmt.Errorf("%w: sets of %d files and directories; a list names at most %d of them, so give SetEntries no more", ErrConfig, c.SetEntries, maxListed)
 	case c.MaxMessage < 0:
 		return fmt.Errorf("%w: messages of at most %d bytes; leave MaxMessage 0 for 16 MiB", ErrConfig, c.MaxMessage)
 	case c.MaxMemory < 0 || c.MaxFileSize < 0 || c.MaxFiles < 0 || c.SenderFiles < 0 || c.SenderBytes < 0:

@@ -31,8 +31,8 @@ var (
 	// ErrTooBig: it is larger than ReceiverConfig.MaxMemory allows, or of a file
 	// with a directory to put it in, MaxFileSize.
 	ErrTooBig = errors.New("larger than the receiver allows")
-	// ErrQuota: there are more files, or bytes of one sender, than ReceiverConfig
-	// allows.
+	// ErrQuota: there are more files, or files, directories or bytes of one sender, or
+	// entries of a set, than ReceiverConfig allows.
 	ErrQuota = errors.New("quota of the receiver exceeded")
 	// ErrNoSpace: the disk has not enough room for the file.
 	ErrNoSpace = errors.New("not enough free space on disk")

@@ -24,8 +24,8 @@ type fair[T any] struct {
 	value  T
 }
 
-// push adds what a host has sent, of so many bytes.
-func (q *fairQueue[T]) push(host netip.Addr, size int, v T) {
+// push adds what a host has sent, of so many bytes. It returns how many gave way.
+func (q *fairQueue[T]) push(host netip.Addr, size int, v T) (gone uint64) {
 	if q.hosts == nil {
 		q.hosts = make(map[netip.Addr]int)
 	}
@@ -43,10 +43,12 @@ func (q *fairQueue[T]) push(host netip.Addr, size int, v T) {
 		for i := range q.items {
 			if q.items[i].host == greedy {
 				q.remove(i)
+				gone++
 				break
 			}
 		}
 	}
+	return gone
 }
 
 func (q *fairQueue[T]) pop() (v T, ok bool) {

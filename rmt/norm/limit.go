@@ -3,6 +3,8 @@ package norm
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
+	"time"
 )
 
 // maxAccounts bounds the senders whose use of the directory is counted one by one; all
@@ -14,6 +16,8 @@ const maxAccounts = 1 << 16
 type account struct {
 	files int
 	bytes int64
+	dirs  int       // made for it
+	day   time.Time // since when they count
 }
 
 // account returns the sender's account.
@@ -34,7 +38,7 @@ func (s *store) account(in *incoming) *account {
 }
 
 // allow says whether a file may be begun. It counts it for its sender if so.
-func (s *store) allow(in *incoming) error {
+func (s *store) allow(in *incoming, at time.Time) error {
 	c, size := &s.r.cfg, in.object.size
 	if size > c.MaxFileSize {
 		return fmt.Errorf("%w: %d bytes, and MaxFileSize is %d", ErrTooBig, size, c.MaxFileSize)
@@ -48,6 +52,11 @@ func (s *store) allow(in *incoming) error {
 	}
 	if c.SenderBytes > 0 && size > c.SenderBytes-a.bytes {
 		return fmt.Errorf("%w: %d bytes came from %v, %d more are too many, and SenderBytes is %d", ErrQuota, a.bytes, in.object.key.Sender.Addr.Addr(), size, c.SenderBytes)
+	}
+	if in.local != "" {
+		if _, err := s.newDirs(in, filepath.Dir(in.local), at); err != nil {
+			return err
+		}
 	}
 	if c.KeepFree >= 0 {
 		free, ok := s.space(c.Dir)
@@ -71,4 +80,33 @@ func (s *store) uncount(in *incoming) {
 		a.bytes -= in.object.size
 		in.counted = false
 	}
+}
+
+// newDirs returns how many directories are missing down to dir, if the sender may make that
+// many.
+func (s *store) newDirs(in *incoming, dir string, at time.Time) (n int, err error) {
+	a, most := s.account(in), s.r.cfg.SenderDirs
+	if at.Sub(a.day) >= 24*time.Hour {
+		a.dirs, a.day = 0, at
+	}
+	for ; dir != "."; dir = filepath.Dir(dir) {
+		if _, err := s.root.Stat(dir); err == nil {
+			break
+		}
+		// It is not looked further than may be: a name can be hundreds of directories deep.
+		if n++; most >= 0 && a.dirs+n > most {
+			return 0, fmt.Errorf("%w: %d directories were made for %v within a day, and SenderDirs is %d", ErrQuota, a.dirs, in.object.key.Sender.Addr.Addr(), most)
+		}
+	}
+	return n, nil
+}
+
+// makeDirs makes a directory and those that it lies in.
+func (s *store) makeDirs(in *incoming, dir string, at time.Time) error {
+	n, err := s.newDirs(in, dir, at)
+	if err != nil || n == 0 {
+		return err
+	}
+	s.account(in).dirs += n
+	return s.root.MkdirAll(dir, 0o755)
 }

@@ -1,6 +1,7 @@
 package norm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,7 @@ type listed struct {
 const (
 	listMagic = "norm list 1\n"
 
-	// maxListed bounds the entries of a list.
+	// maxListed bounds the entries of a list: a sender's, and ReceiverConfig.SetEntries.
 	maxListed = 1 << 20
 )
 
@@ -39,16 +40,16 @@ func appendList(dst []byte, entries []listed) []byte {
 	return dst
 }
 
-// parseList reads a list. It takes all or nothing.
-func parseList(b []byte) ([]listed, error) {
-	rest, ok := strings.CutPrefix(string(b), listMagic)
-	if !ok {
+// parseList reads a list of at most so many entries. It takes all or nothing.
+func parseList(b []byte, most int) ([]listed, error) {
+	if !bytes.HasPrefix(b, []byte(listMagic)) {
 		return nil, errList
 	}
-	n := strings.Count(rest, "\n")
-	if n > maxListed {
-		return nil, fmt.Errorf("%w: %d entries, more than %d", errList, n, maxListed)
+	n := bytes.Count(b, []byte{'\n'}) - 1
+	if n > most { // before anything is made of it
+		return nil, fmt.Errorf("%w: a set of %d files and directories, and SetEntries is %d", ErrQuota, n, most)
 	}
+	rest := string(b[len(listMagic):])
 	entries := make([]listed, 0, n)
 	for line := range strings.Lines(rest) {
 		line, ok := strings.CutSuffix(line, "\n")

@@ -26,7 +26,7 @@ const (
 const maxNumber = 9999
 
 // place gives the sink's file its name, local, or one like it, and what else was said of
-// it. It returns the name.
+// it. The directory is there. It returns the name.
 func (s *sink) place(info *fileInfo, local string, cfg *ReceiverConfig) (string, error) {
 	root, temp := s.scratch.root, s.base+partExt
 	if cfg.KeepModes && info.mode != 0 {
@@ -49,17 +49,11 @@ func (s *sink) place(info *fileInfo, local string, cfg *ReceiverConfig) (string,
 			return "", err
 		}
 	}
-	dir := filepath.Dir(local)
-	if dir != "." {
-		if err := root.MkdirAll(dir, 0o755); err != nil {
-			return "", err
-		}
-	}
 	if local, err = moveTo(root, temp, local, cfg.OnExist); err != nil {
 		return "", err
 	}
 	if cfg.Fsync {
-		if d, err := root.Open(dir); err == nil {
+		if d, err := root.Open(filepath.Dir(local)); err == nil {
 			d.Sync() // not every system can
 			d.Close()
 		}

@@ -14,8 +14,20 @@ import (
 	"github.com/gomulticast/multicast/rmt/norm/core"
 )
 
-// ReceiverStats counts what a receiver has seen.
-type ReceiverStats = core.ReceiverStats
+// ReceiverStats counts what a receiver has seen, and what of it nobody wanted to know.
+type ReceiverStats struct {
+	core.ReceiverStats
+	Untaken Untaken
+}
+
+// Untaken counts what gave way to others because the application did not take it. Where it
+// has no use for what is counted, it is nothing to worry about.
+type Untaken struct {
+	Results   uint64 // for Receiver.Objects: objects, sets and errors
+	Streams   uint64 // for Receiver.AcceptStream
+	Commands  uint64 // for Receiver.Commands
+	Questions uint64 // for ReceiverConfig.Answer
+}
 
 // maxWaiting bounds the objects that wait to be taken from Objects.
 const maxWaiting = 65536
@@ -43,7 +55,8 @@ type Receiver struct {
 	commands fairQueue[Command]
 	requests fairQueue[request] // for ReceiverConfig.Answer
 	news     chan struct{}      // closed and replaced when one of these but the last grows
-	fault    error              // why reading ended
+	untaken  Untaken
+	fault    error // why reading ended
 }
 
 // A result is an object or the error in its place.
@@ -137,6 +150,7 @@ func (r *Receiver) deliver(res result) {
 		r.store.taken(&r.waiting[0])
 		r.waiting[0] = result{}
 		r.waiting = r.waiting[1:]
+		r.untaken.Results++
 	}
 	r.waiting = append(r.waiting, res)
 	r.wake()
@@ -152,11 +166,18 @@ func (r *Receiver) Pending() []ObjectStatus { return r.store.pending() }
 
 // Stats returns the counters; after Close, the last.
 func (r *Receiver) Stats() (st ReceiverStats) {
-	if r.loop.Do(func(time.Time) { st = r.engine.Stats() }) != nil {
+	if r.loop.Do(func(time.Time) { st = r.counts() }) != nil {
 		<-r.loop.Done() // nobody else has the engine now
-		st = r.engine.Stats()
+		st = r.counts()
 	}
 	return st
+}
+
+// counts returns the counters to who has the engine.
+func (r *Receiver) counts() ReceiverStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return ReceiverStats{r.engine.Stats(), r.untaken}
 }
 
 // drain hands the engine's events to the store; the loop calls it.

@@ -80,7 +80,7 @@ func (s *Sender) Report() *SenderReport {
 func (r *Receiver) Report() *ReceiverReport {
 	return r.reports.get(r.loop, func(now time.Time) *ReceiverReport {
 		return &ReceiverReport{
-			Time: now, Node: r.id, Stats: r.engine.Stats(), Storage: r.store.counts(),
+			Time: now, Node: r.id, Stats: r.counts(), Storage: r.store.counts(),
 			Senders: r.engine.Senders(nil), Objects: r.Pending(),
 		}
 	})

@@ -1,6 +1,7 @@
 package norm
 
 import (
+	"fmt"
 	"hash/maphash"
 	"path/filepath"
 	"time"
@@ -103,14 +104,14 @@ func (s *store) member(in *incoming, received bool, at time.Time) {
 
 // takeList takes in the list of a set: directories are made at once.
 func (s *store) takeList(in *incoming, at time.Time) error {
-	list, err := parseList(in.sink.data)
+	list, err := parseList(in.sink.content(), s.r.cfg.SetEntries)
 	if err != nil {
 		return err
 	}
 	if s.root != nil {
 		for _, e := range list {
 			if e.dir {
-				if err := s.makeDir(in, &e); err != nil {
+				if err := s.listedDir(in, &e, at); err != nil {
 					return err
 				}
 			}
@@ -131,8 +132,8 @@ func (s *store) takeList(in *incoming, at time.Time) error {
 	return nil
 }
 
-// makeDir makes a directory of a set, if its sender may.
-func (s *store) makeDir(in *incoming, e *listed) error {
+// listedDir makes a directory of a set, if its sender may.
+func (s *store) listedDir(in *incoming, e *listed, at time.Time) error {
 	local, err := localName(e.name)
 	if err != nil {
 		return err
@@ -142,10 +143,10 @@ func (s *store) makeDir(in *incoming, e *listed) error {
 	}
 	a := s.account(in)
 	if c := &s.r.cfg; c.SenderFiles > 0 && a.files >= c.SenderFiles {
-		return ErrQuota
+		return fmt.Errorf("%w: %d files and directories came from %v, and SenderFiles is %d", ErrQuota, a.files, in.object.key.Sender.Addr.Addr(), c.SenderFiles)
 	}
 	a.files++
-	if err := s.root.MkdirAll(local, 0o755); err != nil {
+	if err := s.makeDirs(in, local, at); err != nil {
 		return err
 	}
 	if s.r.cfg.KeepModes {

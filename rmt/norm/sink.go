@@ -13,7 +13,7 @@ import (
 // A sink stores one object as its blocks come in, in any order, and digests it.
 type sink struct {
 	size int64
-	data []byte // of an object in memory
+	mem  *memory // of an object in memory
 
 	scratch *scratch
 	base    string // of its temporary files
@@ -47,19 +47,19 @@ func newFileSink(t *scratch, size int64, digest bool) (*sink, error) {
 }
 
 func newMemorySink(size int64) *sink {
-	return &sink{size: size, data: make([]byte, size), sum: sha256.New()}
+	return &sink{size: size, mem: newMemory(size), sum: sha256.New()}
 }
 
 // write stores a block.
 func (s *sink) write(now time.Time, data []byte, off int64) error {
-	if s.file == nil {
-		copy(s.data[off:], data)
+	end := off + int64(len(data))
+	fresh := s.have.add(off, end)
+	if s.mem != nil {
+		s.mem.write(data, off, fresh)
 	} else if _, err := s.file.WriteAt(data, off); err != nil {
 		return err
 	}
 	s.note(now, data, off)
-	end := off + int64(len(data))
-	s.have.add(off, end)
 	if s.sum == nil {
 		return nil
 	}
@@ -86,8 +86,9 @@ const catchUpStep = 8 << 20
 // catchUp digests up to limit bytes of what came early and whose turn it now is.
 func (s *sink) catchUp(limit int64) error {
 	end := min(s.have.end(s.summed), s.summed+limit)
-	if s.file == nil {
-		s.sum.Write(s.data[s.summed:end])
+	if s.mem != nil {
+		s.mem.reach(end)
+		s.sum.Write(s.mem.data[s.summed:end])
 		s.summed = end
 		return nil
 	}
@@ -191,6 +192,14 @@ func (s *sink) verify(want []byte) error {
 	return nil
 }
 
+// content returns what verify found whole, of an object in memory.
+func (s *sink) content() []byte {
+	if s.mem == nil {
+		return nil
+	}
+	return s.mem.data
+}
+
 // discard removes what there is.
 func (s *sink) discard() {
 	s.shut()
@@ -198,7 +207,7 @@ func (s *sink) discard() {
 		s.scratch.remove(s.base)
 		s.base = ""
 	}
-	s.data, s.have = nil, nil
+	s.mem, s.have = nil, nil
 }
 
 // leave keeps what there is for a later receiver, if that is worth it.

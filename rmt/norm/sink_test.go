@@ -64,9 +64,9 @@ func TestSinkDigestsBlocksInAnyOrder(t *testing.T) {
 			if err := s.verify(sum[:]); err != nil {
 				t.Fatal(err)
 			}
-			got := s.data
+			got := s.content()
 			if s == file {
-				name, err := s.place(&fileInfo{}, "sub/dir/name", new(ReceiverConfig))
+				name, err := s.place(&fileInfo{}, "name", new(ReceiverConfig))
 				if err != nil {
 					t.Fatal(err)
 				}

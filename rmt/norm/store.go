@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 	"unsafe"
@@ -344,7 +345,7 @@ func (s *store) place(in *incoming, at time.Time) (err error) {
 	if in.sink != nil {
 		return nil
 	}
-	if err := s.allow(in); err != nil {
+	if err := s.allow(in, at); err != nil {
 		return err
 	}
 	if in.sink, err = newFileSink(s.scratch, in.object.size, !s.r.cfg.NoDigest); err != nil {
@@ -384,13 +385,16 @@ func (s *store) finish(in *incoming, at time.Time) (err error) {
 				return err
 			}
 		}
+		if err := s.makeDirs(in, filepath.Dir(in.local), at); err != nil {
+			return err
+		}
 		name, err := in.sink.place(&in.file, in.local, &s.r.cfg)
 		if err != nil {
 			return err
 		}
 		o.path = s.path(name)
 	}
-	o.data, o.held = in.sink.data, in.charged
+	o.data, o.held = in.sink.content(), in.charged
 	if in.isSetList() {
 		if err := s.takeList(in, at); err != nil {
 			return err

@@ -102,6 +102,7 @@ func (r *Receiver) streamEvent(now time.Time, e *core.ReceiverEvent) bool {
 		var old *StreamReader
 		if len(r.fresh) >= maxFresh {
 			old, r.fresh = r.fresh[0], r.fresh[1:]
+			r.untaken.Streams++
 		}
 		r.fresh = append(r.fresh, s)
 		r.wake()

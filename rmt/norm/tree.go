@@ -101,6 +101,9 @@ func Started(fn func(name string, t *Transfer)) SendOption {
 // Symbolic links and what else is no regular file are skipped, and so is what cannot be
 // read; nothing outside of the directory is ever sent. Options hold for each file.
 //
+// Receivers take sets of up to 262,144 files and directories unless they are told otherwise:
+// see ReceiverConfig.SetEntries and SenderDirs.
+//
 // It returns when the last file is queued, which takes as long as sending all but
 // SenderConfig.CacheObjects of them. If ctx ends before, it returns what was queued and
 // ctx's error.

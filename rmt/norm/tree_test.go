@@ -241,15 +241,117 @@ func TestHostileLists(t *testing.T) {
 	}
 }
 
+// A receiver takes no longer lists, and makes no more directories for one sender in a day,
+// than it is set to; what it refuses names the setting, and costs nothing.
+func TestSetBounds(t *testing.T) {
+	dir := t.TempDir()
+	sendList := func(t *testing.T, s *Sender, id string, list []listed) {
+		t.Helper()
+		info := fileInfo{size: -1, set: id, list: true}
+		if _, err := s.SendBytes(t.Context(), appendList(nil, list), Info(info.append(nil))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(t *testing.T, r *Receiver, setting string) {
+		t.Helper()
+		if o, err := next(t, r); !errors.Is(err, ErrQuota) || !strings.Contains(err.Error(), setting) {
+			t.Errorf("%+v, %v; want one that names %s", o, err, setting)
+		}
+	}
+	taken := func(t *testing.T, r *Receiver) {
+		t.Helper()
+		if o, err := next(t, r); err != nil {
+			t.Error(err)
+		} else if set := o.Set(); set != nil && !set.Complete() {
+			t.Errorf("%+v", set)
+		}
+	}
+	dirs := func(names ...string) (l []listed) {
+		for _, n := range names {
+			l = append(l, listed{dir: true, name: n})
+		}
+		return l
+	}
+	session(t, 1, SenderConfig{}, ReceiverConfig{Dir: dir, SetEntries: 3, SenderDirs: 5}, mcasttest.Link{}, func(t *testing.T, s *Sender, rs []*Receiver) {
+		sendList(t, s, "01", dirs("a", "b", "c", "d"))
+		refused(t, rs[0], "SetEntries is 3")
+		sendList(t, s, "02", dirs("a", "a/b", "a/b/c")) // three
+		taken(t, rs[0])
+		sendList(t, s, "03", dirs("a", "a/b", "a/b/c")) // which are there now
+		taken(t, rs[0])
+		sendList(t, s, "04", dirs("x/"+strings.Repeat("y/", 500)+"z"))
+		refused(t, rs[0], "SenderDirs is 5")
+		for name, ok := range map[string]bool{"a/b/file": true, "p/q/r/file": false} {
+			if _, err := s.Send(t.Context(), bytes.NewReader([]byte("x")), 1, Name(name)); err != nil {
+				t.Fatal(err)
+			}
+			if ok {
+				taken(t, rs[0])
+			} else {
+				refused(t, rs[0], "SenderDirs is 5")
+			}
+		}
+		sendList(t, s, "05", dirs("d", "e"))
+		taken(t, rs[0])
+		sendList(t, s, "06", dirs("f"))
+		refused(t, rs[0], "SenderDirs is 5")
+		time.Sleep(24 * time.Hour)
+		sendList(t, s, "07", dirs("f"))
+		taken(t, rs[0])
+	})
+	var made []string
+	filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(dir, p); err == nil && d.IsDir() && rel != "." {
+			made = append(made, filepath.ToSlash(rel))
+		}
+		return nil
+	})
+	if want := []string{"a", "a/b", "a/b/c", "d", "e", "f"}; !slices.Equal(made, want) {
+		t.Errorf("made %v, want %v", made, want)
+	}
+}
+
+// By default no list has a receiver make a million directories; and whoever wants a million
+// files has them.
+func TestLargeSets(t *testing.T) {
+	var list []listed
+	for i := range 1_000_000 {
+		list = append(list, listed{name: fmt.Sprintf("%d", i)})
+	}
+	data := appendList(nil, list)
+	info := fileInfo{size: -1, set: "01", list: true}
+	for _, entries := range []int{0, 1_000_000, -1} {
+		session(t, 1, SenderConfig{Rate: -1}, ReceiverConfig{SetEntries: entries}, mcasttest.Link{}, func(t *testing.T, s *Sender, rs []*Receiver) {
+			if _, err := s.SendBytes(t.Context(), data, Info(info.append(nil))); err != nil {
+				t.Fatal(err)
+			}
+			o, err := next(t, rs[0])
+			switch {
+			case entries == 0 && (!errors.Is(err, ErrQuota) || !strings.Contains(err.Error(), "SetEntries is 262144")):
+				t.Errorf("%v; want one that names SetEntries", err)
+			case entries != 0 && (err != nil || o.Set().Files != 1_000_000):
+				t.Error(err)
+			}
+		})
+	}
+	if err := (ReceiverConfig{SetEntries: maxListed + 1}).Validate(); !errors.Is(err, ErrConfig) {
+		t.Error(err)
+	}
+	cfg := ReceiverConfig{}
+	if err := cfg.files(); err != nil || cfg.SenderDirs != 65_536 {
+		t.Errorf("%d directories of a sender, %v", cfg.SenderDirs, err)
+	}
+}
+
 func FuzzList(f *testing.F) {
 	f.Add([]byte(listMagic))
 	f.Add(appendList(nil, []listed{{true, 0o755, 0, "dir"}, {false, 0o600, 7, "dir/\"file\"\n"}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		list, err := parseList(b)
+		list, err := parseList(b, maxListed)
 		if err != nil {
 			return
 		}
-		again, err := parseList(appendList(nil, list))
+		again, err := parseList(appendList(nil, list), maxListed)
 		if err != nil || !slices.Equal(again, list) {
 			t.Fatalf("%q: %+v came back as %+v, %v", b, list, again, err)
 		}

@@ -128,9 +128,10 @@ type Receiver struct {
 	ackContent []byte
 	squeezed   time.Time // until then no stream gives way to another
 	stats      ReceiverStats
-	data       wire.Data  // scratch, so that parsing does not allocate
-	holdings   []holding  // scratch
-	greedy     netip.Addr // who has found nobody with more memory
+	data       wire.Data          // scratch, so that parsing does not allocate
+	holdings   []holding          // scratch
+	crowd      map[netip.Addr]int // scratch: senders of each host
+	greedy     netip.Addr         // who has found nobody with more memory
 	greedyTill time.Time
 }
 
@@ -143,7 +144,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	}
 	return &Receiver{
 		cfg: cfg, codec: wire.Codec{FTI: cfg.FTI},
-		senders: make(map[SenderKey]*remote),
+		senders: make(map[SenderKey]*remote), crowd: make(map[netip.Addr]int),
 		buffers: bufferPool{limit: cfg.BufferBytes}, firstBlock: firstBlock,
 	}, nil
 }

@@ -78,18 +78,15 @@ func (m *remote) yieldLast() bool {
 // crowded returns the sender to give way to one of another host: of the host with the most
 // senders, and more than one more than the other has, the one silent for longest.
 func (r *Receiver) crowded(by netip.Addr) (oldest *remote) {
-	count := func(host netip.Addr) (n int) {
-		for _, m := range r.order {
-			if m.key.Addr.Addr() == host {
-				n++
-			}
-		}
-		return n
-	}
-	most := count(by) + 1
+	clear(r.crowd)
 	for _, m := range r.order {
-		n := count(m.key.Addr.Addr())
-		if n > most || n == most && oldest != nil && oldest.key.Addr.Addr() == m.key.Addr.Addr() && m.heard.Before(oldest.heard) {
+		r.crowd[m.key.Addr.Addr()]++
+	}
+	most := r.crowd[by] + 1
+	for _, m := range r.order {
+		host := m.key.Addr.Addr()
+		n := r.crowd[host]
+		if n > most || n == most && oldest != nil && oldest.key.Addr.Addr() == host && m.heard.Before(oldest.heard) {
 			most, oldest = n, m
 		}
 	}

@@ -151,3 +151,64 @@ func TestGreedyHostOfSmallBlocks(t *testing.T) {
 		t.Errorf("%d of 200 blocks of the honest sender: %+v", done, r.Stats())
 	}
 }
+
+// crowdedModel says the same as crowded, in the words of its comment, and takes its time.
+func crowdedModel(r *Receiver, by netip.Addr) (oldest *remote) {
+	count := func(host netip.Addr) (n int) {
+		for _, m := range r.order {
+			if m.key.Addr.Addr() == host {
+				n++
+			}
+		}
+		return n
+	}
+	most := count(by) + 1
+	for _, m := range r.order {
+		n := count(m.key.Addr.Addr())
+		if n > most || n == most && oldest != nil && oldest.key.Addr.Addr() == m.key.Addr.Addr() && m.heard.Before(oldest.heard) {
+			most, oldest = n, m
+		}
+	}
+	return oldest
+}
+
+// Whoever gives way is the same as ever, and to find him leaves nothing behind: an attacker
+// has it done for every packet.
+func TestCrowded(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	r := &Receiver{crowd: make(map[netip.Addr]int)}
+	host := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}) }
+	found := 0
+	for range 3000 {
+		hosts := 1 + rng.IntN(64)
+		skew := 1 + rng.IntN(4) // few hosts have most
+		r.order = r.order[:0]
+		for i := range rng.IntN(65) {
+			n := hosts
+			for range skew {
+				n = 1 + rng.IntN(n)
+			}
+			r.order = append(r.order, &remote{
+				key: SenderKey{wire.NodeID(i), netip.AddrPortFrom(host(n), uint16(rng.IntN(3)))}, heard: time.Unix(int64(rng.IntN(20)), 0),
+			})
+		}
+		by := host(1 + rng.IntN(70))
+		got, want := r.crowded(by), crowdedModel(r, by)
+		if got != want {
+			t.Fatalf("%d senders of %d hosts, by %v: %p, want %p", len(r.order), hosts, by, got, want)
+		}
+		if got != nil {
+			found++
+		}
+	}
+	if found < 500 || found > 2900 {
+		t.Errorf("somebody gives way in %d of 3,000 tables", found)
+	}
+	r.order = r.order[:0]
+	for i := range 64 {
+		r.order = append(r.order, &remote{key: SenderKey{wire.NodeID(i), netip.AddrPortFrom(host(1+i%60), 6003)}})
+	}
+	if n := testing.AllocsPerRun(100, func() { r.crowded(host(200)) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
