@@ -124,7 +124,7 @@ func (o *rxObject) block(m *remote, sbn uint32) *rxBlock {
 		if i, _ = o.find(sbn); data == nil || len(o.blocks) >= maxOpenBlocks {
 			r.buffers.giveBack(data, o.stream != nil)
 			r.buffers.inUse -= record
-			r.stats.NoBuffer++
+			m.noRoom()
 			return nil
 		}
 		b := r.buffers.block(record > 0)
@@ -225,7 +225,7 @@ func (o *rxObject) finishBlock(m *remote, b *rxBlock) {
 		r.stats.Recovered += uint64(b.k - b.n)
 	}
 	if !o.file(r, b.sbn) {
-		r.stats.NoBuffer++
+		m.noRoom()
 		r.buffers.recycle(b)
 		return
 	}

@@ -167,12 +167,20 @@ func (r *Receiver) Event() (ReceiverEvent, bool) { return r.events.pop() }
 // longer than he must gives them back now.
 func (r *Receiver) Scarce() bool { return r.buffers.inUse > r.buffers.limit/2 }
 
-// crammed returns which part of what comes is too much, for so much waits to be completed or
-// stored already: senders had better slow down before it finds no room and has to be sent
+// crammed returns which part of what comes from a sender is too much, for so much waits to be
+// completed or stored already: it had better slow down before it finds no room and has to send
 // again. It is none up to three quarters of the memory, and from there up to all. Streams are
-// another matter: who does not read one is to stall nothing else.
-func (r *Receiver) crammed() float64 {
-	full := float64(r.buffers.inUse-r.buffers.stream) / float64(r.buffers.limit)
+// another matter: who does not read one is to stall nothing else. So are blocks of other
+// hosts: they give way until these have no more than the sender's own.
+func (r *Receiver) crammed(m *remote) float64 {
+	var others int64
+	for _, x := range r.order {
+		if x.key.Addr.Addr() != m.key.Addr.Addr() {
+			others += x.holds
+		}
+	}
+	mine, limit := r.buffers.inUse-r.buffers.stream-others, r.buffers.limit
+	full := float64(mine) / float64(max(limit-others, limit/2))
 	return min(max(4*full-3, 0), 1)
 }
 

@@ -24,6 +24,7 @@ type ccState struct {
 	packets uint32
 	counted uint32    // of packets, in the delivery before
 	excess  uint32    // of packets, more than are wanted: see Receiver.crammed
+	noRoom  uint32    // of packets, those that found no memory
 	origin  time.Time // of the times in deliveries
 	named   bool      // the last probe asked for an answer of this receiver
 	deliver wire.Delivery
@@ -50,6 +51,13 @@ func (c *ccState) packet(m *remote, h *wire.Sender, p *datagram.Packet) {
 	}
 }
 
+// noRoom counts a packet of a sender for which there was no memory. Other senders have
+// nothing to do with it.
+func (m *remote) noRoom() {
+	m.r.stats.NoBuffer++
+	m.cc.noRoom++
+}
+
 func (c *ccState) next() time.Time { return c.timer.Next() }
 
 func (m *remote) handleCC(p *wire.CC) {
@@ -61,11 +69,11 @@ func (m *remote) handleCC(p *wire.CC) {
 		c.origin = now
 	}
 	c.probe, c.sent, c.sequence = now, p.SendTime, p.CCSequence
-	c.excess += uint32(float64(c.packets-c.counted) * m.r.crammed())
+	c.excess += uint32(float64(c.packets-c.counted) * m.r.crammed(m))
 	c.counted = c.packets
 	c.deliver = wire.Delivery{
 		Packets: c.packets - c.excess, Time: uint32(now.Sub(c.origin).Microseconds()),
-		Dropped: uint32(m.r.stats.Dropped+m.r.stats.NoBuffer) + c.excess,
+		Dropped: uint32(m.r.stats.Dropped) + c.noRoom + c.excess,
 	}
 	if p.HasRate {
 		c.meter.Announce(wire.Rate(p.Rate)) // stands until something was measured

@@ -61,6 +61,14 @@ func TestGreedyHost(t *testing.T) {
 	if p := &r.buffers; p.inUse > p.limit || p.inUse < 0 {
 		t.Errorf("%d of %d bytes in use", p.inUse, p.limit)
 	}
+	// The honest sender is not to slow down for what the other takes.
+	m := r.senders[SenderKey{1, senderAddr}]
+	if part := r.crammed(m); part > 0 || m.cc.noRoom > 0 || r.Stats().NoBuffer == 0 {
+		t.Errorf("the honest sender is told that %.2f is too much and %d packets found no room, of %d", part, m.cc.noRoom, r.Stats().NoBuffer)
+	}
+	if b := r.senders[SenderKey{20, attacker}]; b == nil || r.crammed(b) < 0.5 {
+		t.Errorf("the other one is not told")
+	}
 	// Of two hosts each keeps what it has.
 	before := len(r.order)
 	for node := range wire.NodeID(100) {
