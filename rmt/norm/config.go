@@ -81,7 +81,8 @@ type SenderConfig struct {
 
 	// Backoff is the longest NACK delay of the receivers in units of the
 	// round-trip time, 1 to 15. Default 4; negative means none, for a single
-	// receiver.
+	// receiver. Where all receivers are known there is none either: with up to
+	// 8 of them, and with up to 32 at the end.
 	Backoff int
 
 	// GroupSize is the expected number of receivers, within an order of

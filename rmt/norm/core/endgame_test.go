@@ -85,3 +85,31 @@ func TestEndGameOnlyInKnownGroups(t *testing.T) {
 		}
 	}
 }
+
+// In a handful of known receivers nobody backs off in the middle of an object either; with
+// one more they all do.
+func TestHandfulNeverBacksOff(t *testing.T) {
+	for _, n := range []int{1, handful, handful + 1} {
+		c := newCrowd(t, 1, SenderConfig{Rate: 20e6}, netem.Link{Delay: 5 * time.Millisecond}, netem.Link{Delay: 5 * time.Millisecond})
+		for range n {
+			c.receiver(ReceiverConfig{}, (16<<20)/len(c.memory), netem.Link{Delay: 5 * time.Millisecond}, netem.Link{Delay: 5 * time.Millisecond, Loss: 0.02})
+		}
+		said := map[uint8]int{}
+		c.sim.Filter = func(from, _ *netem.Node, data []byte) bool {
+			var h wire.CC
+			if from == c.node && (wire.Codec{}).ParseCC(data, &h) == nil && c.now() > 2*time.Second && c.now() < 5*time.Second {
+				said[h.Sender.Backoff]++
+			}
+			return true
+		}
+		c.send((16<<20)/len(c.memory), ObjectSpec{AckCount: n})
+		c.until(time.Minute, c.all)
+		want := uint8(0)
+		if n > handful {
+			want = 4
+		}
+		if len(said) != 1 || said[want] == 0 {
+			t.Errorf("%d receivers: back-off factors %v, want %d", n, said, want)
+		}
+	}
+}
