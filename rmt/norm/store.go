@@ -29,9 +29,10 @@ type store struct {
 
 	mu     sync.Mutex
 	wake   sync.Cond
-	jobs   []job // bounded by the engine's buffers and, but for blocks, by limit
-	blocks int64 // bytes of blocks in jobs
-	wait   int64 // bytes of jobs
+	jobs   []job     // bounded by the engine's buffers and, but for blocks, by limit
+	blocks int64     // bytes of blocks in jobs
+	since  time.Time // when the first of them came
+	wait   int64     // bytes of jobs
 	limit  int64
 	free   [][]byte
 	freed  int64 // bytes of free
@@ -123,8 +124,11 @@ func (s *store) put(j job) {
 	if j.event.Type == core.BlockReceived {
 		// They come in great number, and to be woken for each costs more than to wait for some.
 		// What ends an object comes after them.
+		if s.blocks == 0 {
+			s.since = j.at
+		}
 		s.blocks += int64(cap(j.event.Data))
-		wake = s.blocks >= min(s.much, storeBytes)
+		wake = s.blocks >= min(s.much, storeBytes) || j.at.Sub(s.since) >= storeWait
 	}
 	s.mu.Unlock()
 	if wake {
@@ -134,6 +138,9 @@ func (s *store) put(j job) {
 
 // storeBytes is how much of blocks wakes the store. It is little enough to be in a cache still.
 const storeBytes = 512 << 10
+
+// storeWait is how long a block waits for others, if they come slowly.
+const storeWait = 10 * time.Millisecond
 
 // behind reports whether so much waits to be done that nothing new is to be begun.
 func (s *store) behind() bool {
