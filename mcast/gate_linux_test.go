@@ -2,7 +2,9 @@ package mcast
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -21,6 +23,21 @@ func openGated(t *testing.T) (h *handle, peer int) {
 	}
 	t.Cleanup(func() { h.close(); unix.Close(pair[1]) })
 	return h, pair[1]
+}
+
+// pollers counts the epoll descriptors of this process that a socket is in.
+func pollers(t *testing.T, fd int) (n int) {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fdinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := regexp.MustCompile(fmt.Sprintf(`(?m)^tfd:\s+%d `, fd))
+	for _, e := range all {
+		b, _ := os.ReadFile("/proc/self/fdinfo/" + e.Name()) // some are gone by now
+		n += len(socket.FindAll(b, -1))
+	}
+	return n
 }
 
 // take reads one message at a gate, and tells how often it looked.
@@ -50,10 +67,13 @@ func TestGateWaitsForPackets(t *testing.T) {
 	}
 }
 
-// What comes while nobody waits is told to nobody: neither Go's poller nor the gate has an
-// event for it.
+// What comes while nobody waits is told to nobody: Go's poller does not know the socket, and
+// the gate has no event for it.
 func TestGateIsQuiet(t *testing.T) {
 	h, peer := openGated(t)
+	if n := pollers(t, h.in.fd); n != 2 {
+		t.Errorf("%d epoll descriptors have the socket, want the two gates", n)
+	}
 	events := func() (n int) {
 		h.in.ep.control(func(ep int) error {
 			var got [4]unix.EpollEvent

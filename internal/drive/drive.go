@@ -192,8 +192,8 @@ func (l *Loop) Close() error {
 	return nil
 }
 
-// A batch up to so many packets and bytes is handled by who has read it. With more, the
-// two goroutines share the work.
+// A batch up to so many packets and bytes is handled by who has read it, and so is one with
+// which the connection is empty. With more to come, the two goroutines share the work.
 const (
 	fewPackets = 4
 	fewBytes   = 16 << 10

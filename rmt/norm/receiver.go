@@ -182,7 +182,7 @@ func (r *Receiver) counts() ReceiverStats {
 
 // drain hands the engine's events to the store; the loop calls it.
 func (r *Receiver) drain(now time.Time) {
-	for _, b := range r.store.released() {
+	for _, b := range r.store.released(now) {
 		r.engine.Release(b)
 	}
 	r.store.hold.scarce.Store(r.engine.Scarce())

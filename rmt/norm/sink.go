@@ -52,12 +52,15 @@ func newMemorySink(size int64) *sink {
 
 // write stores a block.
 func (s *sink) write(now time.Time, data []byte, off int64) error {
+	if s.mem == nil {
+		if _, err := s.file.WriteAt(data, off); err != nil {
+			return err
+		}
+	}
 	end := off + int64(len(data))
 	fresh := s.have.add(off, end)
 	if s.mem != nil {
 		s.mem.write(data, off, fresh)
-	} else if _, err := s.file.WriteAt(data, off); err != nil {
-		return err
 	}
 	s.note(now, data, off)
 	if s.sum == nil {

@@ -128,7 +128,7 @@ func (s *store) put(j job) {
 			s.since = j.at
 		}
 		s.blocks += int64(cap(j.event.Data))
-		wake = s.blocks >= min(s.much, storeBytes) || j.at.Sub(s.since) >= storeWait
+		wake = s.blocks >= min(s.much, storeBytes)
 	}
 	s.mu.Unlock()
 	if wake {
@@ -139,7 +139,8 @@ func (s *store) put(j job) {
 // storeBytes is how much of blocks wakes the store. It is little enough to be in a cache still.
 const storeBytes = 512 << 10
 
-// storeWait is how long a block waits for others, if they come slowly.
+// storeWait is how long a block waits for others if they come slowly, and then for the next
+// packet or probe.
 const storeWait = 10 * time.Millisecond
 
 // behind reports whether so much waits to be done that nothing new is to be begun.
@@ -149,10 +150,14 @@ func (s *store) behind() bool {
 	return s.wait > s.limit
 }
 
-// released returns the buffers that were written since it was last called.
-func (s *store) released() [][]byte {
+// released returns the buffers that were written since it was last called. Blocks that have
+// waited long enough for others are seen to.
+func (s *store) released(now time.Time) [][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.blocks > 0 && now.Sub(s.since) >= storeWait {
+		s.wake.Signal()
+	}
 	free := s.free
 	s.free, s.freed, s.posted = nil, 0, false
 	return free
