@@ -19,7 +19,8 @@ type Command struct {
 
 // Commands yields the commands of all senders as they come, each once however often it is
 // repeated. Of a sender of NRL's, which does not number them, what says the same as a
-// command before within 16 round-trip times (or 80 ms) of its last copy counts as a copy.
+// command before within 16 round-trip times (or 80 ms) of its last copy counts as a copy,
+// up to 20 of them.
 // Up to 1 MiB of commands wait to be taken, 4 KiB for each counted in; then the oldest of the
 // host that has most of them waiting is dropped. It ends as Objects does, and several loops
 // share them out.

@@ -220,6 +220,24 @@ func TestCommandsWithoutNumber(t *testing.T) {
 	if n := say("stop", 20, two, nil); n != 1 {
 		t.Errorf("another was told %d times", n)
 	}
+	// Copies that come late, on a busy machine, or double count as what they are.
+	if n := say("late", 20, two*3/2, func(i int) bool { return i%9 == 3 }); n != 1 {
+		t.Errorf("of 20 late copies %d were told", n)
+	}
+	x.now = x.now.Add(8 * two)
+	double := 0
+	for range 20 {
+		double += say("double", 1, 0, nil)
+		x.sequence--
+		double += say("double", 1, two, nil)
+	}
+	if double != 1 {
+		t.Errorf("of 20 copies that came twice %d were told", double)
+	}
+	// Another command that says the same, right behind the copies of the first.
+	if n := say("again", 40, two, func(i int) bool { return i == 7 }); n != 2 {
+		t.Errorf("two in a row were told %d times", n)
+	}
 	// What never ends is told now and then.
 	if n := say("tick", 1000, two, nil); n < 1000/23 || n > 1000/20 {
 		t.Errorf("of 1000 without end, %d were told", n)

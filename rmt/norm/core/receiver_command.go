@@ -20,7 +20,7 @@ const (
 // that each is told once however often it is repeated.
 //
 // Copies are known by their number, where the sender gives one. Where it does not, as NRL's
-// NORM, what says the same as a command within the time that its copies may take is a copy.
+// NORM, what says the same as a command before is a copy while there may be more of it.
 type commandLog struct {
 	told    []toldCommand // longest not heard of first
 	allowed allowance
@@ -32,8 +32,10 @@ type toldCommand struct {
 	number   uint16
 
 	// Of one without a number.
-	first, last time.Time     // when it was heard
-	grtt        time.Duration // the longest that was advertised since
+	copies int           // heard of it
+	latest uint16        // sequence number of the last of them
+	last   time.Time     // when that came
+	grtt   time.Duration // the longest that was advertised since
 }
 
 // hear takes in a CMD(APPLICATION).
@@ -41,13 +43,16 @@ func (l *commandLog) hear(m *remote, c *wire.Application) {
 	now := m.r.now
 	t := toldCommand{
 		digest: digest(c.Payload), numbered: c.HasNumber, number: c.Number,
-		first: now, last: now, grtt: m.grtt,
+		copies: 1, latest: c.Sequence, last: now, grtt: m.grtt,
 	}
 	if i := slices.IndexFunc(l.told, t.same); i >= 0 {
 		k := l.told[i]
 		l.told = slices.Delete(l.told, i, i+1)
-		if k.repeated(now, m.r.cfg.RobustFactor) {
-			k.last, k.grtt = now, max(k.grtt, m.grtt)
+		if k.repeated(now, c.Sequence, m.r.cfg.RobustFactor) {
+			if c.Sequence != k.latest {
+				k.copies++ // and no double of one
+			}
+			k.latest, k.last, k.grtt = c.Sequence, now, max(k.grtt, m.grtt)
 			l.told = append(l.told, k)
 			return
 		}
@@ -75,13 +80,14 @@ func (t *toldCommand) same(k toldCommand) bool {
 // command: so many copies are hardly lost one after the other.
 const silentCopies = 8
 
-// repeated reports whether the same again is a copy.
-func (t *toldCommand) repeated(now time.Time, robustFactor int) bool {
+// repeated reports whether the same again, with this sequence number, is a copy. There are
+// as many as the robust factor, whatever delays them.
+func (t *toldCommand) repeated(now time.Time, sequence uint16, robustFactor int) bool {
 	if t.numbered {
 		return true
 	}
-	interval := max(2*t.grtt, 10*time.Millisecond) // with room for what delays them
-	return now.Sub(t.last) < silentCopies*interval && now.Sub(t.first) < time.Duration(robustFactor+2)*interval
+	interval := max(2*t.grtt, 10*time.Millisecond)
+	return now.Sub(t.last) < silentCopies*interval && (t.copies < robustFactor || sequence == t.latest)
 }
 
 // digest is FNV-1a: whoever makes two commands that have the same is their sender.
