@@ -324,6 +324,7 @@ func (s *sockPortable) zone(ifindex int) string {
 
 func (s *sockPortable) localAddr() netip.AddrPort          { return *s.local.Load() }
 func (s *sockPortable) capabilities() Capabilities         { return s.caps }
+func (s *sockPortable) setCoalescing(time.Duration, int)   {}
 func (s *sockPortable) setReadDeadline(t time.Time) error  { return s.udp.SetReadDeadline(t) }
 func (s *sockPortable) setWriteDeadline(t time.Time) error { return s.udp.SetWriteDeadline(t) }
 func (s *sockPortable) close() error                       { return s.udp.Close() }

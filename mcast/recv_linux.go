@@ -59,6 +59,8 @@ type receiver struct {
 	groOn  bool
 	stash  backlog // what came coalesced when the caller had no space for that
 	drops  uint32  // last value of the kernel's counter
+
+	gather coalescer
 }
 
 func (r *receiver) init(cfg *config, m *members, count *counters, canGRO bool) {
@@ -101,9 +103,27 @@ func (r *receiver) read(raw syscall.RawConn, ps []datagram.Packet) (int, error) 
 // tryMany is run by the poller when the socket may be readable. It returns false to
 // wait until it is.
 func (r *receiver) tryMany(fd uintptr) bool {
-	var again bool
-	r.got, again, r.err = r.poll(fd, r.ps)
+	again := r.tryOnce(fd)
+	if !again && r.err == nil && r.cfg.spin == 0 {
+		if d := r.gather.next(); d > 0 {
+			rest(d)
+			again = r.tryOnce(fd)
+		}
+	}
 	return again || r.err != nil
+}
+
+func (r *receiver) tryOnce(fd uintptr) (again bool) {
+	if r.got, again, r.err = r.poll(fd, r.ps); r.got > 0 {
+		r.gather.came(r.ps[:r.got])
+	}
+	return again
+}
+
+// rest lets d pass. Go's timers would keep its poller busy, and go by the millisecond.
+func rest(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	unix.Nanosleep(&t, nil) // a signal may end it
 }
 
 // poll receives without waiting: one recvmmsg at most, of which the packets that

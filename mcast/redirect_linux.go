@@ -131,6 +131,8 @@ func (s *sockLinux) writeBatch(ps []datagram.Packet) (int, error) {
 	}
 }
 
+func (s *sockLinux) setCoalescing(d time.Duration, room int) { s.rx.gather.set(d, room) }
+
 func (s *sockLinux) setReadDeadline(t time.Time) error {
 	s.bend.mu.Lock()
 	defer s.bend.mu.Unlock()

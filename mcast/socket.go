@@ -29,6 +29,7 @@ type packetSocket interface {
 	write(b []byte, dst netip.AddrPort) error // invalid dst: the group
 	writeBatch(ps []datagram.Packet) (int, error)
 	setReadDeadline(t time.Time) error
+	setCoalescing(d time.Duration, room int)
 	setWriteDeadline(t time.Time) error
 }
 

@@ -42,6 +42,10 @@ type Config struct {
 	// ReadError is called once by the owner when reading ended for another
 	// reason than Close.
 	ReadError func(error)
+
+	// Coalesce is for how long packets that come thick and fast may gather before they are
+	// read, where the connection can do that. Default is not at all.
+	Coalesce time.Duration
 }
 
 // A Loop drives an engine until Close.
@@ -96,6 +100,9 @@ func Start(conn datagram.Conn, e engine.Engine, cfg Config) *Loop {
 		read:  make(chan struct{}),
 	}
 	l.lead.init(conn)
+	if c, ok := conn.(interface{ SetCoalescing(time.Duration) }); ok && cfg.Coalesce > 0 {
+		c.SetCoalescing(cfg.Coalesce)
+	}
 	space := make([]byte, readBatches*readPackets*readStride)
 	for range readBatches {
 		b := new(batch)

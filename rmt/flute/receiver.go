@@ -74,6 +74,7 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 		Drain:      func(now time.Time) { <-started; r.drain(now) },
 		WriteError: r.networkError,
 		ReadError:  func(err error) { <-started; r.readError(err) },
+		Coalesce:   500 * time.Microsecond, // how soon a file is there is not a matter of less
 	})
 	close(started) // r.loop is set
 	go r.store.run()

@@ -324,6 +324,14 @@ func (c *ReceiverConfig) core() core.ReceiverConfig {
 	}
 }
 
+// coalesce is for how long packets may gather: see NewReceiver.
+func (c *ReceiverConfig) coalesce() time.Duration {
+	if c.RepairBySymbol || c.DirectRead {
+		return 0
+	}
+	return 500 * time.Microsecond
+}
+
 // Validate reports the first setting that makes no sense, wrapping ErrConfig.
 func (c ReceiverConfig) Validate() error {
 	if err := c.files(); err != nil {

@@ -68,6 +68,10 @@ type result struct {
 // NewReceiver starts a receiver on conn, which it owns from then on: Close closes
 // it. It wraps ErrConfig when a setting makes no sense, or fails when Dir cannot be
 // opened; conn is then left open.
+//
+// Where conn can do that ([mcast.Conn.SetCoalescing]), packets that come thick and fast are
+// left to gather for up to 500 us before they are read, unless RepairBySymbol or DirectRead
+// is set.
 func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 	if err := cfg.files(); err != nil {
 		return nil, fmt.Errorf("norm: receiver: %w", err)
@@ -88,7 +92,7 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 		news: make(chan struct{}), asked: make(chan struct{}, 1),
 	}
 	r.store = newStore(r, root)
-	r.loop = drive.Start(conn, engine, drive.Config{Drain: r.drain, WriteError: r.writeError, ReadError: r.readError})
+	r.loop = drive.Start(conn, engine, drive.Config{Drain: r.drain, WriteError: r.writeError, ReadError: r.readError, Coalesce: cfg.coalesce()})
 	go r.store.run()
 	if cfg.Answer != nil {
 		go r.answer()

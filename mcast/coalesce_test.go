@@ -1,0 +1,76 @@
+package mcast
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gomulticast/multicast/mcast/datagram"
+)
+
+// At a steady rate, in bursts of 40, the reader rests for as long as it may, and never until the
+// buffer is half full.
+func TestCoalescerFindsTheTime(t *testing.T) {
+	const most = 500 * time.Microsecond
+	for _, room := range []int{0, 4 << 20, 208 << 10} {
+		for _, perSecond := range []int{20_000, 100_000, 300_000, 1_000_000} {
+			var g coalescer
+			g.set(most, room)
+			ps := make([]datagram.Packet, BatchSize)
+			for i := range ps {
+				ps[i].Data = make([]byte, 1472)
+			}
+			var clock, rested time.Duration
+			arrived, read, largest := 0, 0, 0
+			for range 500 {
+				d := g.next()
+				if d > most {
+					t.Fatalf("%v", d)
+				}
+				rested += d
+				clock += d
+				// What has come meanwhile; with none to wait for, the next burst.
+				for arrived == read {
+					arrived = int(clock.Seconds()*float64(perSecond)) / 40 * 40
+					clock += time.Microsecond
+				}
+				largest = max(largest, arrived-read)
+				for arrived > read {
+					n := min(arrived-read, BatchSize)
+					g.came(ps[:n])
+					read += n
+					clock += time.Duration(n) * 700 * time.Nanosecond
+					arrived = int(clock.Seconds()*float64(perSecond)) / 40 * 40
+				}
+			}
+			t.Logf("%d packets/s, buffer %d: at rest %.0f %% of the time, at most %d packets", perSecond, room, 100*rested.Seconds()/clock.Seconds(), largest)
+			if room > 0 && largest*packetMemory > room/2 {
+				t.Errorf("%d packets/s: %d gathered in a buffer of %d bytes", perSecond, largest, room)
+			}
+			if rested < clock/5 {
+				t.Errorf("%d packets/s, buffer %d: at rest %v of %v", perSecond, room, rested, clock)
+			}
+		}
+	}
+}
+
+// Packets that come one by one do not wait, nor does anything before SetCoalescing.
+func TestCoalescerLeavesFewAlone(t *testing.T) {
+	var g coalescer
+	ps := make([]datagram.Packet, 64)
+	g.came(ps)
+	if d := g.next(); d != 0 {
+		t.Errorf("%v while it is off", d)
+	}
+	g.set(time.Millisecond, 0)
+	for i, n := range []int{1, 3, 2, 64, 1, 0} {
+		g.came(ps[:n])
+		if d := g.next(); (d > 0) != (n == 64) {
+			t.Errorf("%d: %v after %d packets", i, d, n)
+		}
+	}
+	g.came(ps)
+	g.set(0, 0)
+	if d := g.next(); d != 0 {
+		t.Errorf("%v after it was switched off", d)
+	}
+}
