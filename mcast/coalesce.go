@@ -8,12 +8,12 @@ import (
 )
 
 // SetCoalescing has ReadBatch leave the connection alone for up to d, at most 10 ms, each
-// time it has emptied it of packets that come thick and fast. To be woken costs the machine as
-// much as to receive several packets, and mostly the sender pays, if it is on the same
-// machine: dozens that have gathered cost it once. The time is found anew every time, such
-// that no more gather than a batch and a part of ReadBuffer hold; packets that come one by
-// one are returned at once as ever. That suits files; where half a millisecond matters leave it
-// off, as it is at first. 0 switches it off again.
+// time it has emptied it of packets that come thick and fast: four at once, or on average
+// within d. To be woken costs the machine as much as to receive several packets; those that
+// have gathered cost it once. The time is found anew every time, such that the receive
+// buffer has room for many more. Packets that come at longer intervals are returned at once as
+// ever. That suits files; where half a millisecond matters leave it off, as it is at first. 0
+// switches it off again.
 //
 // With Spin, over more than one socket (many groups, Shards) and on systems other than Linux it
 // does nothing.
@@ -25,11 +25,13 @@ const (
 	maxCoalescing   = 10 * time.Millisecond
 	leastCoalescing = 20 * time.Microsecond // less is not worth a system call
 
-	thick = 4 // packets at once that are more than one by one
+	thick = 4 // packets that are more than one by one
+
+	maxVain = 63 // waits after several of which nothing had gathered
 
 	// What should gather: this many packets, or as many as take a quarter of the
 	// buffer, as the kernel counts them.
-	gathered     = 256
+	wanted       = 256
 	packetMemory = 1152 // of one of up to 1,500 bytes, counted as in ReadBuffer
 )
 
@@ -39,9 +41,15 @@ type coalescer struct {
 	room atomic.Int64 // bytes of the receive buffer; 0 is unknown
 
 	// Of who reads.
-	now    time.Duration // for how long they gather at present
+	now    time.Duration // for how long they gather at present; 0 is not at all
+	idle   int           // how often not to have them gather any more
+	vain   int           // the last value of idle
 	amount int           // what has come since they last gathered, counted as packets
 	thick  bool          // at least so many of them at once
+
+	since  time.Time // of the time in which window packets came
+	window int
+	fast   bool // in the time before that it were at least so many within most
 }
 
 func (g *coalescer) set(d time.Duration, room int) {
@@ -62,25 +70,59 @@ func (g *coalescer) came(ps []datagram.Packet) {
 
 // next says, once the connection is empty, for how long to leave it alone; 0 is to
 // wait for the next packet.
-func (g *coalescer) next() time.Duration {
+func (g *coalescer) next(now time.Time) time.Duration {
 	most := time.Duration(g.most.Load())
 	amount := g.amount
 	g.amount = 0
-	if most == 0 || !g.thick {
+	dense := g.dense(now, most, amount)
+	switch {
+	case most == 0 || !dense:
 		g.now = 0
 		return 0
+	case g.idle > 0:
+		g.idle--
+		return 0
 	}
-	g.thick = false
-	want := gathered
+	want := wanted
 	if room := int(g.room.Load()); room > 0 {
 		want = min(want, room/4/packetMemory)
 	}
 	if g.now == 0 {
-		g.now = most / 8
+		g.now = leastCoalescing
 	}
-	g.now = min(max(g.now*time.Duration(want)/time.Duration(amount), g.now/4), 2*g.now, most)
+	g.now = min(max(g.now*time.Duration(want)/time.Duration(max(amount, 1)), g.now/4), 2*g.now, most)
 	if g.now < leastCoalescing {
 		g.now = 0
 	}
 	return g.now
+}
+
+// gathered says how many packets there were after the time that next told. Where they come in
+// bursts further apart, a sleep too many was for nothing, and costs more than to wait.
+func (g *coalescer) gathered(n int) {
+	most := time.Duration(g.most.Load())
+	switch {
+	case n >= thick:
+		g.vain = 0
+	case g.now < most:
+		g.now = min(2*g.now, most) // it was too short, perhaps
+	default:
+		g.vain = min(2*g.vain+1, maxVain)
+		g.idle = g.vain
+	}
+}
+
+// dense reports whether packets come thick and fast.
+func (g *coalescer) dense(now time.Time, most time.Duration, amount int) bool {
+	g.window += amount
+	switch span := now.Sub(g.since); {
+	case g.since.IsZero():
+		g.since, g.window = now, 0
+	case span >= most:
+		g.fast = time.Duration(g.window)*most >= thick*span
+		g.since, g.window = now, 0
+	}
+	dense := g.thick || g.fast
+	g.thick = false
+	return dense
 }

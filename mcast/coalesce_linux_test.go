@@ -17,6 +17,7 @@ func TestCoalescing(t *testing.T) {
 	if d := time.Duration(g.most.Load()); d != maxCoalescing {
 		t.Errorf("%v at most", d)
 	}
+	gathered := false
 	for range 3 {
 		var want []string
 		for i := range 40 {
@@ -26,16 +27,17 @@ func TestCoalescing(t *testing.T) {
 		got, _ := read(t, c, ps, len(want))
 		const more = 20
 		go func() {
+			time.Sleep(5 * time.Millisecond) // the connection is found empty first
 			for i := range more {
 				time.Sleep(20 * time.Microsecond)
 				c.Write([]byte(fmt.Sprint("more ", i)))
 			}
 		}()
-		began := time.Now()
 		n, err := c.ReadBatch(ps)
-		if took := time.Since(began); err != nil || took < maxCoalescing/8 {
-			t.Errorf("%d packets after %v, %v", n, took, err)
+		if err != nil {
+			t.Fatal(err)
 		}
+		gathered = gathered || g.now > 0
 		for i := range ps[:n] {
 			got = append(got, string(ps[i].Data))
 		}
@@ -47,7 +49,7 @@ func TestCoalescing(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%q", got)
 		}
-		for range 3 {
+		for range 10 {
 			time.AfterFunc(5*time.Millisecond, func() { c.Write([]byte("x")) })
 			if n, err := c.ReadBatch(ps); n != 1 || err != nil {
 				t.Fatal(n, err)
@@ -56,6 +58,9 @@ func TestCoalescing(t *testing.T) {
 		if g.now != 0 {
 			t.Errorf("waits %v after single packets", g.now)
 		}
+	}
+	if !gathered {
+		t.Error("nothing was left to gather")
 	}
 }
 

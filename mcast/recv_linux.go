@@ -105,9 +105,10 @@ func (r *receiver) read(raw syscall.RawConn, ps []datagram.Packet) (int, error) 
 func (r *receiver) tryMany(fd uintptr) bool {
 	again := r.tryOnce(fd)
 	if !again && r.err == nil && r.cfg.spin == 0 {
-		if d := r.gather.next(); d > 0 {
+		if d := r.gather.next(time.Now()); d > 0 {
 			rest(d)
 			again = r.tryOnce(fd)
+			r.gather.gathered(r.got)
 		}
 	}
 	return again || r.err != nil
