@@ -45,11 +45,11 @@ type coalescer struct {
 	idle   int           // how often not to have them gather any more
 	vain   int           // the last value of idle
 	amount int           // what has come since they last gathered, counted as packets
-	thick  bool          // at least so many of them at once
+	burst  bool          // thick of them or more at once
 
 	since  time.Time // of the time in which window packets came
 	window int
-	fast   bool // in the time before that it were at least so many within most
+	fast   bool // in the time before that it were thick or more within most
 }
 
 func (g *coalescer) set(d time.Duration, room int) {
@@ -57,12 +57,14 @@ func (g *coalescer) set(d time.Duration, room int) {
 	g.most.Store(int64(d))
 }
 
+func (g *coalescer) on() bool { return g.most.Load() > 0 }
+
 // came takes in what was read.
 func (g *coalescer) came(ps []datagram.Packet) {
-	if g.most.Load() == 0 {
+	if !g.on() {
 		return
 	}
-	g.thick = g.thick || len(ps) >= thick
+	g.burst = g.burst || len(ps) >= thick
 	for i := range ps {
 		g.amount += 1 + len(ps[i].Data)/2048
 	}
@@ -122,7 +124,7 @@ func (g *coalescer) dense(now time.Time, most time.Duration, amount int) bool {
 		g.fast = time.Duration(g.window)*most >= thick*span
 		g.since, g.window = now, 0
 	}
-	dense := g.thick || g.fast
-	g.thick = false
+	dense := g.burst || g.fast
+	g.burst = false
 	return dense
 }

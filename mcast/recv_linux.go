@@ -104,7 +104,7 @@ func (r *receiver) read(raw syscall.RawConn, ps []datagram.Packet) (int, error) 
 // wait until it is.
 func (r *receiver) tryMany(fd uintptr) bool {
 	again := r.tryOnce(fd)
-	if !again && r.err == nil && r.cfg.spin == 0 {
+	if !again && r.err == nil && r.gather.on() && r.cfg.spin == 0 {
 		if d := r.gather.next(time.Now()); d > 0 {
 			rest(d)
 			again = r.tryOnce(fd)

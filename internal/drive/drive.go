@@ -29,6 +29,10 @@ const (
 	readStride = readSpace + 1536
 )
 
+// FileCoalescing is a [Config.Coalesce] for receivers of files: when one is there is not a matter
+// of less.
+const FileCoalescing = 500 * time.Microsecond
+
 // Config holds the optional parts of a loop.
 type Config struct {
 	// Drain is called by who has the engine after every batch of input, to

@@ -46,7 +46,8 @@ type result struct {
 
 // NewReceiver starts a receiver on conn, which it owns from then on: Close closes
 // it. It wraps ErrConfig when a setting makes no sense, or fails when Dir cannot be
-// opened; conn is then left open.
+// opened; conn is then left open. Where conn can do that ([mcast.Conn.SetCoalescing]), packets
+// that come thick and fast are left to gather for up to 500 us before they are read.
 func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 	r := &Receiver{news: make(chan struct{})}
 	cc := cfg.core()
@@ -74,7 +75,7 @@ func NewReceiver(conn datagram.Conn, cfg ReceiverConfig) (*Receiver, error) {
 		Drain:      func(now time.Time) { <-started; r.drain(now) },
 		WriteError: r.networkError,
 		ReadError:  func(err error) { <-started; r.readError(err) },
-		Coalesce:   500 * time.Microsecond, // how soon a file is there is not a matter of less
+		Coalesce:   drive.FileCoalescing,
 	})
 	close(started) // r.loop is set
 	go r.store.run()

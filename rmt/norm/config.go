@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gomulticast/multicast/internal/drive"
 	"github.com/gomulticast/multicast/rmt/fec"
 	_ "github.com/gomulticast/multicast/rmt/fec/rs" // the default scheme registers itself
 	"github.com/gomulticast/multicast/rmt/norm/core"
@@ -329,7 +330,7 @@ func (c *ReceiverConfig) coalesce() time.Duration {
 	if c.RepairBySymbol || c.DirectRead {
 		return 0
 	}
-	return 500 * time.Microsecond
+	return drive.FileCoalescing
 }
 
 // Validate reports the first setting that makes no sense, wrapping ErrConfig.

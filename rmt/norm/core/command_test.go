@@ -234,6 +234,18 @@ func TestCommandsWithoutNumber(t *testing.T) {
 	if double != 1 {
 		t.Errorf("of 20 copies that came twice %d were told", double)
 	}
+	x.now = x.now.Add(8 * two)
+	swapped := 0
+	for range 10 { // two copies out of order, and the first once more
+		x.sequence++
+		swapped += say("swapped", 1, 0, nil)
+		x.sequence -= 2
+		swapped += say("swapped", 1, 0, nil)
+		swapped += say("swapped", 1, 2*two, nil)
+	}
+	if swapped != 1 {
+		t.Errorf("of 20 copies out of order and doubled %d were told", swapped)
+	}
 	// Another command that says the same, right behind the copies of the first.
 	if n := say("again", 40, two, func(i int) bool { return i == 7 }); n != 2 {
 		t.Errorf("two in a row were told %d times", n)

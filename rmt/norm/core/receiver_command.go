@@ -32,9 +32,9 @@ type toldCommand struct {
 	number   uint16
 
 	// Of one without a number.
-	copies int           // heard of it
-	latest uint16        // sequence number of the last of them
-	last   time.Time     // when that came
+	copies int           // heard of it, those that came twice or out of order once at most
+	latest uint16        // their highest sequence number
+	last   time.Time     // when one was heard
 	grtt   time.Duration // the longest that was advertised since
 }
 
@@ -49,10 +49,11 @@ func (l *commandLog) hear(m *remote, c *wire.Application) {
 		k := l.told[i]
 		l.told = slices.Delete(l.told, i, i+1)
 		if k.repeated(now, c.Sequence, m.r.cfg.RobustFactor) {
-			if c.Sequence != k.latest {
-				k.copies++ // and no double of one
+			if k.newer(c.Sequence) {
+				k.copies++
+				k.latest = c.Sequence
 			}
-			k.latest, k.last, k.grtt = c.Sequence, now, max(k.grtt, m.grtt)
+			k.last, k.grtt = now, max(k.grtt, m.grtt)
 			l.told = append(l.told, k)
 			return
 		}
@@ -87,8 +88,11 @@ func (t *toldCommand) repeated(now time.Time, sequence uint16, robustFactor int)
 		return true
 	}
 	interval := max(2*t.grtt, 10*time.Millisecond)
-	return now.Sub(t.last) < silentCopies*interval && (t.copies < robustFactor || sequence == t.latest)
+	return now.Sub(t.last) < silentCopies*interval && (t.copies < robustFactor || !t.newer(sequence))
 }
+
+// newer reports whether a message was sent after all copies heard.
+func (t *toldCommand) newer(sequence uint16) bool { return int16(sequence-t.latest) > 0 }
 
 // digest is FNV-1a: whoever makes two commands that have the same is their sender.
 func digest(b []byte) uint64 {
