@@ -1,6 +1,7 @@
 // Package drive runs one engine over one connection in real time: one goroutine
-// reads batches, one owns the engine, and whoever has little for it takes it. It is the only place that does so, for
-// every protocol, and the only owner of packet buffers.
+// reads batches, one owns the engine, and whoever has little for it takes it; one more writes
+// large batches. It is the only place that does so, for every protocol, and the only owner of
+// packet buffers.
 package drive
 
 import (
@@ -65,7 +66,7 @@ type Loop struct {
 
 	baton   chan struct{} // has an item while somebody has the engine
 	waiting atomic.Int32  // batches and calls on their way to the owner
-	kick    chan struct{} // tells the owner that due is wrong
+	kick    chan struct{} // tells the owner that due is wrong, or that a batch was refused
 
 	full  chan *batch // filled by the reader
 	free  chan *batch // for the reader
@@ -80,7 +81,7 @@ type Loop struct {
 	want    int   // packets to be read at once; of who reads
 
 	// Who has the baton has these too.
-	out writer
+	out outbox
 	due time.Time // when the owner will look at the engine; zero is now
 }
 
@@ -115,7 +116,7 @@ func Start(conn datagram.Conn, e engine.Engine, cfg Config) *Loop {
 		}
 		l.free <- b
 	}
-	l.out.init()
+	l.out.init(conn, l.quit, l.kick, cfg.WriteError)
 	go l.reader()
 	go l.owner()
 	return l
@@ -183,7 +184,7 @@ func (l *Loop) take() bool {
 // turn gives the engine its turn, and reports whether it may have more to send.
 func (l *Loop) turn(now time.Time) (more bool) {
 	l.engine.Advance(now)
-	more = l.pump(now)
+	more = l.out.pump(now, l.engine)
 	l.drain(now)
 	return more
 }
@@ -191,11 +192,21 @@ func (l *Loop) turn(now time.Time) (more bool) {
 // Done is closed when the loop has ended.
 func (l *Loop) Done() <-chan struct{} { return l.done }
 
-// Close ends the loop, closes the connection and waits for both goroutines. It
-// must not be called by the owner.
+// closeWait is how long Close waits for a connection that does not take what is to be sent.
+const closeWait = time.Second
+
+// Close ends the loop, closes the connection and waits for all its goroutines. What the engine
+// has given out before is sent, unless that takes more than a second. It must not be called
+// by the owner.
 func (l *Loop) Close() error {
 	l.once.Do(func() {
 		close(l.quit)
+		patience := time.NewTimer(closeWait)
+		defer patience.Stop()
+		select {
+		case <-l.done: // what was on its way has been written
+		case <-patience.C:
+		}
 		l.conn.Close()
 	})
 	<-l.done
@@ -300,6 +311,7 @@ func (l *Loop) give(more bool) {
 
 func (l *Loop) owner() {
 	defer close(l.done)
+	defer l.out.close() // whoever returns here has the engine
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	ended := l.read
@@ -398,25 +410,4 @@ func (l *Loop) handle(now time.Time, b *batch) {
 		l.engine.Handle(now, p)
 	}
 	l.drain(now)
-}
-
-// pump sends what the engine has, at most one batch, and reports whether the
-// engine may have more.
-func (l *Loop) pump(now time.Time) (more bool) {
-	more = l.out.fill(now, l.engine)
-	ps := l.out.packets()
-	for len(ps) > 0 {
-		n, err := l.conn.WriteBatch(ps)
-		if err == nil {
-			break
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return false
-		}
-		if l.cfg.WriteError != nil {
-			l.cfg.WriteError(err)
-		}
-		ps = ps[min(n+1, len(ps)):]
-	}
-	return more
 }

@@ -1,6 +1,8 @@
 package drive
 
 import (
+	"errors"
+	"net"
 	"time"
 	"unsafe"
 
@@ -16,15 +18,35 @@ type writer struct {
 	runs    [writeRuns]datagram.Packet
 	n       int
 	p       datagram.Packet // scratch for Transmit
+
+	errs   []error // of the last write
+	closed bool    // as that write found the connection
 }
 
-func (w *writer) init() {
+func newWriter() *writer {
+	w := new(writer)
 	for i := range w.buffers {
 		w.buffers[i] = make([]byte, 64<<10)
 	}
+	return w
 }
 
-func (w *writer) packets() []datagram.Packet { return w.runs[:w.n] }
+// write sends the batch. A run that the connection refuses is gone, as on a network.
+func (w *writer) write(conn datagram.Conn) {
+	w.errs = w.errs[:0]
+	for ps := w.runs[:w.n]; len(ps) > 0; {
+		n, err := conn.WriteBatch(ps)
+		if err == nil {
+			return
+		}
+		if errors.Is(err, net.ErrClosed) {
+			w.closed = true
+			return
+		}
+		w.errs = append(w.errs, err)
+		ps = ps[min(n+1, len(ps)):]
+	}
+}
 
 // fill takes datagrams from e until it has none, or the batch is full; then it
 // returns true.

@@ -104,6 +104,9 @@ func (c *Controller) set(rate float64) {
 // Rate returns the rate to send at.
 func (c *Controller) Rate() float64 { return c.rate }
 
+// Short reports whether the sender does not reach the rate, and not because it only begins.
+func (c *Controller) Short() bool { return c.short && c.phase != Startup }
+
 // SetBounds changes the bounds of the rate, as in Config.
 func (c *Controller) SetBounds(minRate, maxRate float64) {
 	c.cfg.MinRate, c.cfg.MaxRate = minRate, maxRate

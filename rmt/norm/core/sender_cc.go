@@ -70,8 +70,12 @@ type RateStatus struct {
 }
 
 // maxDepth is the burst that CCMax allows: a receiver's socket holds a few
-// milliseconds at most.
-const maxDepth = 2 * time.Millisecond
+// milliseconds at most. A sender that does not reach the rate cannot overrun it; to save up
+// less than the time of one of its batches would hold it back.
+const (
+	maxDepth      = 2 * time.Millisecond
+	maxShortDepth = 4 * time.Millisecond
+)
 
 // A rateControl turns receivers' feedback into a rate. Neither controller is there
 // with a fixed rate.
@@ -79,6 +83,7 @@ type rateControl struct {
 	tfmcc *tfmcc.Sender
 	path  *pathrate.Controller
 
+	depth    time.Duration // of the bucket
 	busy     bool
 	data     uint64         // messages sent when the last probe was
 	probes   [512]probeMark // the last ones; an answer may be seconds late
@@ -137,9 +142,12 @@ func (c *rateControl) apply(s *Sender) {
 	if c.tfmcc != nil {
 		rate = c.tfmcc.Rate()
 	} else {
-		rate, depth = c.path.Rate(), maxDepth
+		if rate, depth = c.path.Rate(), maxDepth; c.path.Short() {
+			depth = maxShortDepth
+		}
 	}
-	if r := max(int64(rate*8), 1); r != s.bucket.Rate() {
+	if r := max(int64(rate*8), 1); r != s.bucket.Rate() || depth != c.depth {
+		c.depth = depth
 		s.bucket.SetRate(r, depth)
 		s.grtt.setRate(r)
 	}
