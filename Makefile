@@ -17,7 +17,8 @@ all: test lint
 
 # The race detector needs cgo and a C compiler; a machine without goes without. Tests
 # beside other people's programs live by the clock: where only such failed, on a busy
-# machine, they are tried once more by themselves, and the end says which.
+# machine, they are tried once more by themselves, and the end says which. So is a package
+# in which the race detector itself broke down.
 test:
 	@race=; \
 	if $(GO) build -race -buildvcs=false -o /dev/null ./internal/cmd/testsummary 2>/dev/null; then race=-race; \

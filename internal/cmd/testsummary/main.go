@@ -5,8 +5,9 @@
 //	testsummary [-again regexp] [arguments of go test]
 //
 // With -again, packages that match and whose tests failed are tested a second time, by
-// themselves: those which hold other people's programs against the clock. What passes only
-// then is listed at the end as well.
+// themselves: those which hold other people's programs against the clock. So is a package
+// in which the race detector itself broke down (ThreadSanitizer: CHECK failed), for that
+// says nothing of the package. What passes only then is listed at the end as well.
 package main
 
 import (

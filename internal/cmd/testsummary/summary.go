@@ -27,6 +27,13 @@ type event struct {
 // package says outside its tests.
 type test struct{ pkg, name string }
 
+func (t test) String() string {
+	if t.name == "" {
+		return t.pkg + " (the package itself)"
+	}
+	return t.pkg + " " + t.name
+}
+
 type summary struct {
 	w      io.Writer
 	output map[test]*strings.Builder   // of tests that run, and of packages
@@ -34,6 +41,7 @@ type summary struct {
 	counts map[string]map[string]int   // by package and action
 	fails  []test
 	late   []test           // failed, and are tried again
+	broken map[string]bool  // packages in which the race detector broke down
 	skips  map[string]*skip // by reason, its numbers apart
 }
 
@@ -49,6 +57,7 @@ func newSummary(w io.Writer) *summary {
 		output: map[test]*strings.Builder{},
 		builds: map[string]*strings.Builder{},
 		counts: map[string]map[string]int{},
+		broken: map[string]bool{},
 		skips:  map[string]*skip{},
 	}
 }
@@ -73,11 +82,15 @@ func (s *summary) read(r io.Reader) {
 }
 
 // again returns the packages to be tested a second time, and forgets that they failed:
-// those which match, unless others failed too.
+// those which match, and those in which the race detector broke down, unless others
+// failed too.
 func (s *summary) again(match *regexp.Regexp) []string {
+	if match == nil {
+		return nil
+	}
 	var pkgs []string
 	for _, t := range s.fails {
-		if match == nil || t.name == "" || !match.MatchString(t.pkg) {
+		if late := t.name != "" && match.MatchString(t.pkg); !late && !s.broken[t.pkg] {
 			return nil
 		}
 		if !slices.Contains(pkgs, t.pkg) {
@@ -89,6 +102,7 @@ func (s *summary) again(match *regexp.Regexp) []string {
 	}
 	s.late, s.fails = s.fails, nil
 	for _, pkg := range pkgs {
+		delete(s.broken, pkg)
 		delete(s.counts, pkg)
 		for key, k := range s.skips {
 			if k.tests = slices.DeleteFunc(k.tests, func(t test) bool { return t.pkg == pkg }); len(k.tests) == 0 {
@@ -167,7 +181,11 @@ func (s *summary) packageDone(e *event) {
 			return strings.Compare(a.name, b.name)
 		})
 		for _, t := range said {
-			fmt.Fprint(s.w, indent(s.output[t].String()))
+			text := s.output[t].String()
+			fmt.Fprint(s.w, indent(text))
+			if detectorBroke.MatchString(text) {
+				s.broken[e.Package] = true
+			}
 		}
 	case all > 0:
 		skipped := ""
@@ -197,7 +215,7 @@ func (s *summary) close() bool {
 	if len(s.late) > 0 {
 		fmt.Fprintln(s.w, "\nFailed the first time, and were tried again:")
 		for _, t := range s.late {
-			fmt.Fprintf(s.w, "  %s %s\n", t.pkg, t.name)
+			fmt.Fprintln(s.w, " ", t)
 		}
 	}
 	if len(s.fails) > 0 {
@@ -205,9 +223,8 @@ func (s *summary) close() bool {
 		for _, t := range s.fails {
 			if t.name == "" {
 				failed++
-				t.name = "(the package itself)"
 			}
-			fmt.Fprintf(s.w, "  %s %s\n", t.pkg, t.name)
+			fmt.Fprintln(s.w, " ", t)
 		}
 	}
 	fmt.Fprintf(s.w, "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped)
@@ -217,6 +234,10 @@ func (s *summary) close() bool {
 func indent(text string) string {
 	return "      " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n      ") + "\n"
 }
+
+// detectorBroke is what the race detector ends a test binary with when it finds itself,
+// not the program, in error. A race that it found reads otherwise.
+var detectorBroke = regexp.MustCompile(`(?m)^(FATAL: )?ThreadSanitizer:? CHECK failed: `)
 
 var (
 	logLine = regexp.MustCompile(`^\s*\S+\.go:\d+: `)

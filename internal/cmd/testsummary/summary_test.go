@@ -106,6 +106,14 @@ func TestAgain(t *testing.T) {
 {"Action":"fail","Package":"` + pkg + `"}
 `
 	}
+	broke := func(pkg, says string) string {
+		return `
+{"Action":"output","Package":"` + pkg + `","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"` + pkg + `","Test":"TestA","Output":"` + says + `\n"}
+{"Action":"fail","Package":"` + pkg + `"}
+`
+	}
+	const detector = "ThreadSanitizer: CHECK failed: tsan_rtl.cpp:346 (0x0, 0x0)"
 	match := regexp.MustCompile("/interop/")
 	for _, tt := range []struct {
 		name, first, second string
@@ -116,6 +124,11 @@ func TestAgain(t *testing.T) {
 		{"fails again", failed("m/interop/x"), failed("m/interop/x"), true, false},
 		{"another failed", failed("m/interop/x") + failed("m/y"), "", false, false},
 		{"four failed", failed("m/interop/1") + failed("m/interop/2") + failed("m/interop/3") + failed("m/interop/4"), "", false, false},
+		{"the race detector broke down", broke("m/x", detector), good, true, true},
+		{"the race detector breaks down again", broke("m/x", detector), broke("m/x", detector), true, false},
+		{"a race", broke("m/x", "WARNING: DATA RACE"), "", false, false},
+		{"a test logs what the detector says", broke("m/x", "    x_test.go:1: "+detector), "", false, false},
+		{"the race detector broke down, and another failed", broke("m/x", detector) + failed("m/y"), "", false, false},
 		{"the package itself", `{"Action":"fail","Package":"m/interop/x"}`, "", false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
