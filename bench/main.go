@@ -34,6 +34,7 @@ type options struct {
 	calm      time.Duration
 	rates     map[string][]float64
 	offload   bool
+	gro       bool
 	json      bool
 	md        bool
 }
@@ -73,6 +74,7 @@ func bench(ctx context.Context) error {
 	flag.DurationVar(&o.timeout, "timeout", 40*time.Second, "longest run")
 	flag.DurationVar(&o.calm, "calm", 5*time.Second, "longest wait, before a run, for the machine to be idle")
 	flag.BoolVar(&o.offload, "offload", false, "leave segmentation offload on: what is sent as a run of datagrams crosses the lab and arrives as one; only without loss")
+	flag.BoolVar(&o.gro, "gro", false, "receivers whose network cards gather datagrams, as drivers do unless told not to; packets stay of MTU size on the wire")
 	flag.BoolVar(&o.json, "json", false, "print one object a line, for every run and every row")
 	flag.BoolVar(&o.md, "md", false, "print the table as Markdown")
 	flag.Parse()
@@ -202,7 +204,7 @@ func newPoint(o *options, n int, loss float64, dir, file, sum string) (*point, e
 	if o.offload && loss > 0 {
 		return nil, errors.New("--offload: loss would take whole runs; give --loss 0")
 	}
-	lab, err := netlab.Build(netlab.Config{Receivers: n, Loss: loss, Offload: o.offload})
+	lab, err := netlab.Build(netlab.Config{Receivers: n, Loss: loss, Offload: o.offload, GRO: o.gro})
 	return &point{o, n, loss, lab, dir, file, sum}, err
 }
 

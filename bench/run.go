@@ -137,7 +137,7 @@ func (p *point) once(ctx context.Context, q *peer, rate float64) (result, error)
 	if q.raw {
 		loss, res.Loss = 0, 0
 	}
-	for i, h := range p.lab.Receivers {
+	for i := range p.lab.Receivers {
 		dir := filepath.Join(p.dir, fmt.Sprintf("r%d", i+1))
 		if err := os.RemoveAll(dir); err != nil {
 			return res, err
@@ -146,9 +146,9 @@ func (p *point) once(ctx context.Context, q *peer, rate float64) (result, error)
 			return res, err
 		}
 		r.dirs = append(r.dirs, dir)
-		if err := h.Lose(loss); err != nil {
-			return res, err
-		}
+	}
+	if err := p.lab.Lose(loss); err != nil {
+		return res, err
 	}
 	defer func() {
 		for _, dir := range r.dirs {

@@ -71,20 +71,28 @@ func (h *Host) enter() error {
 // it, in steps of a tenth. Those that the network itself is made of are spared: ARP,
 // IGMP, ICMPv6 and with it MLD.
 func (h *Host) Lose(percent float64) error {
-	rules := "add table netdev loss\ndelete table netdev loss\n"
-	if percent > 0 {
-		rules += fmt.Sprintf(`table netdev loss {
-	chain in {
-		type filter hook ingress device "%s" priority 0;
+	return h.lose(lossChain("in", "ingress", Device, percent))
+}
+
+// lossChain is a chain of rules that lose a percentage of what passes a device.
+func lossChain(name, hook, device string, percent float64) string {
+	if percent == 0 {
+		return ""
+	}
+	return fmt.Sprintf(`	chain %s {
+		type filter hook %s device "%s" priority 0;
 		ip protocol igmp accept
 		meta protocol ip6 meta l4proto ipv6-icmp accept
 		meta protocol { ip, ip6 } numgen random mod 1000 < %.0f drop
 	}
+`, name, hook, device, percent*10)
 }
-`, Device, percent*10)
-	}
+
+// lose replaces the rules by which packets get lost in the namespace.
+func (h *Host) lose(chains ...string) error {
 	cmd := h.Command("nft", "-f", "-")
-	cmd.Stdin = strings.NewReader(rules)
+	cmd.Stdin = strings.NewReader("add table netdev loss\ndelete table netdev loss\n" +
+		"table netdev loss {\n" + strings.Join(chains, "") + "}\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("netlab: nft: %w: %s", err, out)
 	}

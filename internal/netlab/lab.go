@@ -38,6 +38,12 @@ type Config struct {
 	// off: every hop sees packets of MTU size.
 	Offload bool
 
+	// GRO has the receivers' devices gather what comes to them, as the drivers of
+	// network cards do unless told not to (generic receive offload; of UDP only for
+	// sockets that ask for it). Default off, as it is of veth. What a receiver loses is
+	// taken before that, on the bridge. Not with Direct.
+	GRO bool
+
 	// Rate limits each receiver's link in bits per second. Default: no limit.
 	Rate int64
 }
@@ -49,6 +55,7 @@ type Lab struct {
 
 	bridge *Host
 	hosts  []*Host
+	gro    bool // receivers' devices gather: what they lose is taken on the bridge
 }
 
 // prefix begins the name of every namespace; the process ID comes next.
@@ -94,7 +101,7 @@ func New(t testing.TB, cfg Config) *Lab {
 // Build builds a lab; Close removes it.
 func Build(cfg Config) (*Lab, error) {
 	sweep()
-	l := &Lab{}
+	l := &Lab{gro: cfg.GRO}
 	if err := l.build(cfg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -131,8 +138,8 @@ func (l *Lab) build(cfg Config) (err error) {
 			err = l.plug(h, 10+i, cfg)
 		}
 	}
-	for _, h := range l.Receivers {
-		err = errors.Join(err, h.Lose(cfg.Loss))
+	if err == nil {
+		err = l.Lose(cfg.Loss)
 	}
 	if err == nil {
 		err = l.Sender.Lose(cfg.Back)
@@ -190,6 +197,11 @@ func (l *Lab) plug(h *Host, number int, cfg Config) error {
 			return err
 		}
 	}
+	if cfg.GRO && h != l.Sender {
+		if err := h.run("ethtool", "-K", Device, "gro", "on"); err != nil {
+			return err
+		}
+	}
 	if cfg.Rate > 0 && h != l.Sender {
 		return l.bridge.run("tc", "qdisc", "add", "dev", port, "root", "tbf", "rate", strconv.FormatInt(cfg.Rate, 10)+"bit", "burst", "256k", "limit", "1m")
 	}
@@ -210,6 +222,21 @@ func (h *Host) configure(number int, cfg Config) error {
 		return err
 	}
 	return h.noOffload(Device)
+}
+
+// Lose makes each receiver lose a percentage, as [Host.Lose] does.
+func (l *Lab) Lose(percent float64) (err error) {
+	if !l.gro {
+		for _, h := range l.Receivers {
+			err = errors.Join(err, h.Lose(percent))
+		}
+		return err
+	}
+	chains := make([]string, len(l.Receivers))
+	for i, h := range l.Receivers {
+		chains[i] = lossChain(h.Name, "egress", h.Name+"p", percent)
+	}
+	return l.bridge.lose(chains...)
 }
 
 // noOffload makes a device pass on packets of MTU size only.
