@@ -160,6 +160,43 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// What receivers that gather lose is taken before, datagram by datagram.
+func TestLossBeforeGRO(t *testing.T) {
+	l := New(t, Config{Receivers: 2, Loss: 10, GRO: true})
+	const n = 10_000
+	check := func(want float64) {
+		t.Helper()
+		var conns []*net.UDPConn
+		for _, h := range l.Receivers {
+			conns = append(conns, listen(t, h, "239.77.0.3"))
+		}
+		time.Sleep(50 * time.Millisecond)
+		got := make(chan int)
+		for _, c := range conns {
+			go func() { got <- count(c) }()
+		}
+		send(t, l.Sender, "239.77.0.3", n)
+		sigma := math.Sqrt(n * want / 100 * (1 - want/100))
+		for range conns {
+			if lost := float64(n - <-got); math.Abs(lost-n*want/100) > 5*sigma {
+				t.Errorf("a receiver lost %v of %d, want about %v %%", lost, n, want)
+			}
+		}
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	check(10)
+	if err := l.Lose(0); err != nil {
+		t.Fatal(err)
+	}
+	check(0)
+	out, err := l.Receivers[0].Command("ethtool", "-k", Device).Output()
+	if err != nil || !strings.Contains(string(out), "generic-receive-offload: on") {
+		t.Errorf("%v, %s", err, out)
+	}
+}
+
 func TestTwoAtOnce(t *testing.T) {
 	a, b := New(t, Config{}), New(t, Config{})
 	ca, cb := listen(t, a.Receivers[0], "239.77.0.1"), listen(t, b.Receivers[0], "239.77.0.1")
